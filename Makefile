@@ -1,0 +1,41 @@
+# Everything a contributor types. `make help` lists it.
+SHELL := /bin/sh
+UV_VERSION := 0.13.9
+PYTHON ?= python3
+BIN := .venv/bin
+CASES ?= ../shared/conformance
+
+.PHONY: help run test check acceptance bench bench-deps conformance lock clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets.
+	@grep -E '^[a-z./-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+# ensurepip is missing on a bare Debian and pip refuses the system's own Python, so pip is
+# pointed at the new environment from outside; uv then does the rest, from hashes only.
+.venv/.ready: requirements-dev.lock pyproject.toml Makefile ## Make the environment in .venv.
+	@echo "Preparing .venv (a few seconds) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: .venv/.ready ## Serve with a demo on an embedded PostgreSQL.
+	@$(BIN)/controlplane serve --demo
+
+test: .venv/.ready check ## Run every check and test.
+	$(BIN)/python -m pytest -q $(ARGS)
+
+check: .venv/.ready ## Lint, types and the direction of imports.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: .venv/.ready ## Resolve the dependencies again into the two locks.
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -c requirements.lock pyproject.toml --group dev -o requirements-dev.lock
+
+clean: ## Remove what was built; data under var/ stays.
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache node_modules

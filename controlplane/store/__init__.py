@@ -1,0 +1,1 @@
+"""Events, commands and read models in PostgreSQL."""
