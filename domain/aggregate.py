@@ -60,6 +60,7 @@ class Value:
 class Aggregate(BaseAggregate[UUID]):
     """A consistency boundary: methods decide, nested events remember, `apply` assigns."""
 
+    TOPIC: ClassVar[str]
     organization = ""  # Not annotated: the library would take that for a dataclass field.
 
     def __init__(self) -> None:
@@ -110,7 +111,7 @@ class Aggregate(BaseAggregate[UUID]):
         """
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
-        twin._pending_events = []  # noqa: SLF001  # the library's own list, ours by inheritance
+        twin._pending_events = []  # the library's own list, ours by inheritance
         return twin
 
 

@@ -1,0 +1,28 @@
+"""Read models: what happened, arranged for reading."""
+
+from projections import (
+    access_token,
+    application,
+    audit,
+    gateway,
+    gateway_config,
+    organization,
+    plan,
+    product,
+    subscription,
+    team,
+)
+from projections.readmodel import ReadModel
+
+PROJECTIONS: tuple[ReadModel, ...] = (
+    access_token,
+    application,
+    audit,
+    gateway,
+    gateway_config,
+    organization,
+    plan,
+    product,
+    subscription,
+    team,
+)

@@ -1,0 +1,105 @@
+"""Who is asking: bearer tokens, roles, and what each role may do."""
+
+from datetime import datetime
+from uuid import UUID
+
+from controlplane import secret
+from controlplane.context import INSTALLATION, Caller
+from controlplane.store.eventstore import EventStore
+from domain.access_token import AccessToken, Role
+
+_READ = {"catalogue:read", "subscription:read", "gateway:read", "team:read"}
+_PRODUCT = {
+    "product:define",
+    "product:publish",
+    "version:define",
+    "version:publish",
+    "plan:define",
+    "plan:publish",
+    "subscription:decide",
+    "subscription:cancel",
+}
+_CONSUMER = {
+    "application:register",
+    "subscription:request",
+    "subscription:cancel",
+    "credential:issue",
+    "credential:revoke",
+}
+_PLATFORM = {"gateway:register", "config:read"}
+PERMISSIONS: dict[Role, frozenset[str]] = {
+    Role.OWNER: frozenset(
+        _READ
+        | _PRODUCT
+        | _CONSUMER
+        | _PLATFORM
+        | {"audit:read", "token:issue", "token:revoke", "team:form", "developer:register"}
+    ),
+    Role.PRODUCT_MANAGER: frozenset(_READ | _PRODUCT | {"team:form", "developer:register"}),
+    Role.DEVELOPER: frozenset({"catalogue:read", "subscription:read", "team:read"} | _CONSUMER),
+    Role.GATEWAY: frozenset({"config:read", "config:acknowledge"}),
+    Role.AUDITOR: frozenset(_READ | {"audit:read"}),
+    Role.OPERATOR: frozenset(
+        {"organization:establish", "organization:read", "token:issue", "token:revoke"}
+    ),
+}
+ANONYMOUS = Caller(INSTALLATION, "", "person", "portal", None, frozenset())
+
+
+class NotAuthenticatedError(Exception):
+    """The bearer token is unknown, mistyped, expired or revoked; leave it out or ask for one."""
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__doc__)
+
+
+def bearer(authorization: str | None) -> str | None:
+    """Return the token of an Authorization header, None without a header.
+
+    Raises NotAuthenticatedError for any other scheme.
+    """
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotAuthenticatedError
+    return token.strip()
+
+
+async def authenticate(token: str | None, store: EventStore, now: datetime) -> Caller:
+    """Return who shows the token; ANONYMOUS without one.
+
+    Raises NotAuthenticatedError, UnavailableError.
+    """
+    if token is None:
+        return ANONYMOUS
+    token_id = secret.parse(secret.TOKEN_PREFIX, token)
+    if token_id is None:
+        raise NotAuthenticatedError
+    found = await store.load(token_id)
+    if not isinstance(found, AccessToken) or not secret.matches(token, found.sha256):
+        raise NotAuthenticatedError
+    if found.revoked or (found.expires_at is not None and found.expires_at <= now):
+        raise NotAuthenticatedError
+    return caller_of(found)
+
+
+def caller_of(token: AccessToken) -> Caller:
+    """Return what the bearer of a token may do."""
+    gateway = token.role is Role.GATEWAY
+    return Caller(
+        organization_id=UUID(token.organization),
+        actor=str(token.id),
+        actor_kind="gateway" if gateway else "token",
+        channel="api",
+        role=token.role,
+        permissions=PERMISSIONS[token.role],
+        team_id=token.team_id,
+        gateway_id=token.gateway_id,
+    )
+
+
+def process(organization_id: UUID, actor: str, channel: str) -> Caller:
+    """Return a caller for our own processes and the command line: it may do everything."""
+    everything = frozenset().union(*PERMISSIONS.values())
+    return Caller(organization_id, actor, "process", channel, None, everything)

@@ -1,0 +1,65 @@
+"""What a request may reach, and on whose behalf."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from controlplane.store import Pool
+from controlplane.store.eventstore import EventStore
+from controlplane.store.vault import Vault
+from domain.access_token import Role
+from domain.aggregate import Why
+
+INSTALLATION = UUID(int=0)
+"""The organization of the operator, to which nothing belongs but slugs of organizations."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, for which organization, and what they may do; anonymous when `role` is None."""
+
+    organization_id: UUID
+    actor: str
+    actor_kind: str
+    channel: str
+    role: Role | None
+    permissions: frozenset[str]
+    team_id: UUID | None = None
+    """The one team whose things a developer sees; None sees every team's."""
+    gateway_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Services:
+    """What every request shares; `app.py` makes it."""
+
+    store: EventStore
+    vault: Vault
+    pool: Pool
+    now: Callable[[], datetime]
+    new_id: Callable[[], UUID]
+    entropy: Callable[[int], bytes]
+    log_commands: bool = False
+
+
+@dataclass(frozen=True)
+class Context:
+    """The dependencies of one request; the only way to them is `info.context`."""
+
+    services: Services
+    caller: Caller
+    correlation: str
+
+    def why(self, *, reason: str) -> Why:
+        """Return the envelope of a new command."""
+        return Why(
+            organization=str(self.caller.organization_id),
+            actor=self.caller.actor,
+            actor_kind=self.caller.actor_kind,
+            channel=self.caller.channel,
+            command=str(self.services.new_id()),
+            correlation=self.correlation,
+            causation="",
+            reason=reason,
+        )

@@ -1,0 +1,85 @@
+"""The HTTP edge: request ids, bearer tokens, errors as problem details (RFC 9457), bounds."""
+
+import re
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from controlplane.app import App
+from controlplane.auth import NotAuthenticatedError, authenticate, bearer
+from controlplane.commands import NotFoundError, NotPermittedError
+from controlplane.context import Context
+from controlplane.store import UNREACHABLE, UnavailableError
+from controlplane.store.projector import ReadModelsBehindError
+from domain.aggregate import DomainError
+
+CONTEXT = web.RequestKey("context", Context)
+"""Set for every request before its handler runs."""
+
+log = structlog.get_logger()
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_REQUEST_ID = re.compile(r"[\w.:-]{1,100}", re.ASCII)
+AWAY = (ReadModelsBehindError, UnavailableError)
+_STATUS: dict[type[Exception], int] = {
+    NotAuthenticatedError: 401,
+    NotPermittedError: 403,
+    NotFoundError: 404,
+    ReadModelsBehindError: 503,
+    UnavailableError: 503,
+}
+
+
+def problem(status: int, title: str, reference: str, detail: str = "") -> web.Response:
+    """Return an error in the form of RFC 9457; `reference` is the id of the request."""
+    headers = {"WWW-Authenticate": "Bearer"} if status == web.HTTPUnauthorized.status_code else {}
+    if status == web.HTTPServiceUnavailable.status_code:
+        headers["Retry-After"] = "1"
+    return web.json_response(
+        {"status": status, "title": title, "detail": detail, "reference": reference},
+        status=status,
+        content_type="application/problem+json",
+        headers=headers,
+    )
+
+
+def middleware(app: App) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    """Return the middleware that gives each request its id, its caller and readable errors."""
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        offered = request.headers.get("X-Request-Id", "")
+        reference = offered if _REQUEST_ID.fullmatch(offered) else str(app.services.new_id())
+        with structlog.contextvars.bound_contextvars(request=reference):
+            try:
+                response = await _authenticated(app, request, reference, handler)
+            except web.HTTPException as error:
+                if error.status < web.HTTPBadRequest.status_code:
+                    raise
+                response = problem(error.status, error.reason, reference, error.text or "")
+                response.headers.extend(
+                    {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+                )
+            except (DomainError, NotAuthenticatedError, *AWAY) as error:
+                status = _STATUS.get(type(error), 422)
+                response = problem(status, str(type(error).__doc__), reference, str(error))
+            except UNREACHABLE:
+                log.warning("http.database_away", exc_info=True)
+                response = problem(503, "The database is away; try again.", reference)
+            except Exception:
+                log.exception("http.failed", path=request.path)
+                response = problem(500, "Something went wrong; name the reference.", reference)
+        if not response.prepared:
+            response.headers["X-Request-Id"] = reference
+        return response
+
+    return answer
+
+
+async def _authenticated(
+    app: App, request: web.Request, reference: str, handler: Handler
+) -> web.StreamResponse:
+    token = bearer(request.headers.get("Authorization"))
+    caller = await authenticate(token, app.services.store, app.services.now())
+    request[CONTEXT] = app.context(caller, reference)
+    return await handler(request)

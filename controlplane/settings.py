@@ -1,0 +1,32 @@
+"""What can be set from outside: environment variables CONTROLPLANE_*, with their defaults."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of one process; `controlplane serve --help` and docs/operating.md name them too."""
+
+    model_config = SettingsConfigDict(env_prefix="CONTROLPLANE_", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65_535, description="Port to listen on; 0 picks a free one.")
+    database_url: str = Field(
+        "", description="DSN of PostgreSQL 15 or later; empty starts an embedded one."
+    )
+    data_dir: Path = Field(Path("var"), description="Where the embedded PostgreSQL keeps its data.")
+    workers: int = Field(1, ge=1, le=64, description="Processes that serve requests.")
+    pool_size: int = Field(10, ge=2, le=200, description="Connections of one process.")
+    database_budget_s: float = Field(
+        5.0, gt=0, le=60, description="How long one request waits for the database."
+    )
+    body_limit_bytes: int = Field(
+        2 * 2**20, ge=1_024, le=64 * 2**20, description="Largest request body."
+    )
+    log_commands: bool = Field(default=False, description="Log each command that succeeds.")
+    log_requests: bool = Field(default=False, description="Log each request that succeeds.")
+    shutdown_s: float = Field(
+        10.0, ge=0, le=300, description="How long a stopping process finishes what it accepted."
+    )

@@ -1,0 +1,192 @@
+"""The event store: loads streams, appends to them, and recognises what was asked before."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from controlplane.store import UNREACHABLE, Connection, Pool, UnavailableError
+from controlplane.store.mapper import to_domain_event, to_stored_event
+from controlplane.store.writer import ConflictError, Receipt, Save, Writer
+from domain.aggregate import Aggregate, DomainError
+from projections.readmodel import Recorded
+
+__all__ = ["ConflictError", "EventStore", "Outcome", "Receipt", "Recorded", "head", "read"]
+
+CACHED_AGGREGATES = 20_000
+"""About 2 KB each; a version of a large contract is not kept, for its rules read little of it."""
+
+
+class IdempotencyKeyReusedError(DomainError):
+    """The idempotency key was already used for another request."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did; `position` is that of its last event, None after a dry run."""
+
+    position: int | None
+    events: tuple[Aggregate.Event, ...]
+    repeated: bool = False
+    """Whether the command was done earlier, and this is what it did then."""
+
+
+class EventStore:
+    """Streams of events, with the aggregates last seen kept at hand.
+
+    What is at hand may be stale: every decision is validated where it matters, on appending by
+    the versions of all streams it read, and before a refusal is believed by `is_current`.
+    """
+
+    def __init__(self, pool: Pool, writer: Writer, budget_s: float) -> None:
+        self._pool = pool
+        self._writer = writer
+        self._budget_s = budget_s
+        self._at_hand: OrderedDict[UUID, Aggregate] = OrderedDict()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            async with asyncio.timeout(self._budget_s), self._pool.acquire() as connection:
+                yield connection
+        except UNREACHABLE as error:
+            raise UnavailableError(str(error) or type(error).__name__) from error
+
+    async def load(self, aggregate_id: UUID) -> Aggregate | None:
+        """Return the aggregate as last seen, or None if there is no such stream.
+
+        It is shared: change a `copy()`. Raises UnavailableError.
+        """
+        found = self._at_hand.get(aggregate_id)
+        if found is not None:
+            self._at_hand.move_to_end(aggregate_id)
+            return found
+        async with self._connection() as connection:
+            rows = await connection.fetch(
+                "SELECT topic, state, originator_version FROM stored_events"
+                " WHERE originator_id = $1 ORDER BY originator_version",
+                aggregate_id,
+            )
+        aggregate: Any = None
+        for row in rows:
+            event = to_domain_event(row["topic"], row["state"], aggregate_id, row[2])
+            aggregate = event.mutate(aggregate)
+        if aggregate is not None:
+            self._keep(aggregate)
+        return aggregate  # type: ignore[no-any-return]  # the library does not type `mutate`
+
+    async def append(
+        self,
+        aggregates: Iterable[Aggregate],
+        asserted: Mapping[UUID, int],
+        documents: Sequence[tuple[bytes, bytes]],
+        receipt: Receipt,
+    ) -> Outcome:
+        """Commit what is pending in the aggregates, and the receipt, or nothing.
+
+        `asserted` are the streams that were only read. Raises ConflictError, UnavailableError.
+        """
+        changed = list(aggregates)
+        events = tuple(_pending(changed))
+        save = Save(
+            receipt,
+            [to_stored_event(event) for event in events],
+            tuple(asserted.items()),
+            documents,
+            asyncio.get_running_loop().create_future(),
+        )
+        position = await self._writer.commit(save)
+        for aggregate in changed:
+            aggregate.pending_events.clear()
+            self._keep(aggregate)
+        return Outcome(position, events)
+
+    async def recall(self, receipt: Receipt) -> Outcome | None:
+        """Return what the same request did before.
+
+        Raises IdempotencyKeyReusedError, UnavailableError.
+        """
+        async with self._connection() as connection:
+            row = await connection.fetchrow(
+                "SELECT request_hash, events, position FROM commands"
+                " WHERE organization = $1 AND actor = $2 AND key = $3",
+                receipt.organization,
+                receipt.actor,
+                receipt.key,
+            )
+            if row is None:
+                return None
+            if row["request_hash"] != receipt.request_hash:
+                raise IdempotencyKeyReusedError("idempotency_key")
+            first = row["position"] - row["events"]
+            recorded = await read(connection, after=first, upto=row["position"])
+        return Outcome(row["position"], tuple(each.event for each in recorded), repeated=True)
+
+    async def is_current(self, versions: Mapping[UUID, int]) -> bool:
+        """Tell whether no stream has moved on since it was seen at the version given."""
+        if not versions:
+            return True
+        async with self._connection() as connection:
+            moved = await connection.fetchval(
+                "SELECT EXISTS (SELECT FROM unnest($1::uuid[], $2::bigint[]) AS seen (id, version)"
+                " JOIN stored_events ON originator_id = id AND originator_version = version + 1)",
+                list(versions),
+                list(versions.values()),
+            )
+        return not moved
+
+    async def document(self, sha256: bytes) -> bytes | None:
+        """Return the content with this hash. Raises UnavailableError."""
+        async with self._connection() as connection:
+            body = await connection.fetchval("SELECT body FROM documents WHERE sha256 = $1", sha256)
+        assert body is None or isinstance(body, bytes)
+        return body
+
+    def forget(self, aggregate_ids: Iterable[UUID]) -> None:
+        """Load these anew when they are asked for next."""
+        for aggregate_id in aggregate_ids:
+            self._at_hand.pop(aggregate_id, None)
+
+    def _keep(self, aggregate: Aggregate) -> None:
+        known = self._at_hand.get(aggregate.id)
+        if known is None or known.version < aggregate.version:
+            self._at_hand[aggregate.id] = aggregate
+        while len(self._at_hand) > CACHED_AGGREGATES:
+            self._at_hand.popitem(last=False)
+
+
+def _pending(aggregates: Iterable[Aggregate]) -> Iterable[Aggregate.Event]:
+    for aggregate in aggregates:
+        for event in aggregate.pending_events:
+            assert isinstance(event, Aggregate.Event)
+            yield event
+
+
+async def read(
+    connection: Connection, *, after: int, upto: int, topics: Sequence[str] | None = None
+) -> list[Recorded]:
+    """Return the events of every stream after a position up to another, in order.
+
+    With `topics` only those. The caller bounds the range: positions have no gaps.
+    """
+    only = "" if topics is None else " AND topic = ANY($3)"
+    rows = await connection.fetch(
+        "SELECT notification_id, topic, state, originator_id, originator_version"  # noqa: S608
+        " FROM stored_events WHERE notification_id > $1 AND notification_id <= $2"
+        f"{only} ORDER BY notification_id",
+        after,
+        upto,
+        *([] if topics is None else [topics]),
+    )
+    return [Recorded(row[0], to_domain_event(row[1], row[2], row[3], row[4])) for row in rows]
+
+
+async def head(connection: Connection) -> int:
+    """Return the last position, 0 before the first event."""
+    position = await connection.fetchval(
+        "SELECT notification_id FROM stored_events ORDER BY notification_id DESC LIMIT 1"
+    )
+    return position or 0

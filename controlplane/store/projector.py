@@ -1,0 +1,206 @@
+"""Keeps the read models up to date: rows of all of them and their position commit together."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import asyncpg
+import structlog
+
+from controlplane.store import UNREACHABLE, Connection, Pool, UnavailableError
+from controlplane.store.eventstore import EventStore, head, read
+from controlplane.store.generation import Fold, Generation, live, moved
+from controlplane.store.writer import Connect
+from domain.access_token import AccessToken
+from projections.readmodel import ReadModel
+
+log = structlog.get_logger()
+PAGE_EVENTS = 5_000
+POLL_S = 1.0
+WAIT_S = 5.0
+
+
+class ReadModelsBehindError(Exception):
+    """The read models have not reached this position yet; ask again in a moment."""
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__doc__)
+
+
+class Projector:
+    """Folds new events into the live generation of every read model.
+
+    Any number of processes may run one: whoever holds the positions works, the others hear of it.
+    """
+
+    def __init__(self, pool: Pool, models: Sequence[ReadModel], probe_s: float) -> None:
+        self._pool = pool
+        self._models = models
+        self._probe_s = probe_s
+        self._moved = asyncio.Condition()
+        self._woken = asyncio.Event()
+        self.position = -1
+        """The position that all read models have reached, as far as this process knows."""
+        self.caught_up = False
+        """Whether they reached, at least once, what was the last position then."""
+        self.failing: set[str] = set()
+        """Read models that an event breaks; the others go on."""
+        self.watchers: list[Callable[[], None]] = []
+        """Called whenever the position has moved."""
+
+    async def prepare(self) -> None:
+        """Create the tables of read models that are new here."""
+        for model in self._models:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await live(connection, model)
+
+    async def catch_up(self) -> bool:
+        """Project the next page; tell whether there may be more."""
+        try:
+            upto, more = await self._project(self._models)
+        except UNREACHABLE:
+            raise
+        except Exception:
+            log.exception("projector.page_failed")
+            return await self._catch_up_apart()
+        self.failing.clear()
+        await self._reached(upto)
+        return more
+
+    async def _catch_up_apart(self) -> bool:
+        """Project each read model for itself, so that one broken fold holds up no other."""
+        any_more, positions = False, []
+        for model in self._models:
+            try:
+                upto, more = await self._project([model])
+            except UNREACHABLE:
+                raise
+            except Exception:
+                log.exception("projector.failed", model=model.NAME)
+                self.failing.add(model.NAME)
+            else:
+                self.failing.discard(model.NAME)
+                any_more |= more
+                positions.append(upto)
+        if not self.failing:
+            await self._reached(min(positions))
+        return any_more
+
+    async def _project(self, models: Sequence[ReadModel]) -> tuple[int, bool]:
+        """Return the position that the models have reached, and whether there may be more."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            generations = await live_now(connection, models)
+            positions = await _lock(connection, generations)
+            last = await head(connection)
+            if len(positions) < len(generations):  # another process is at it
+                return -1, False
+            start = min(positions.values())
+            if start >= last:
+                return last, False
+            upto = min(start + PAGE_EVENTS, last)
+            page = await read(connection, after=start, upto=upto)
+            for generation in generations:
+                fold = Fold(generation, fresh=False)
+                after = positions[generation.schema]
+                await fold.add(connection, [each for each in page if each.position > after])
+                await fold.flush(connection)
+            await moved(connection, generations, upto)
+            await connection.execute("SELECT pg_notify('projected', $1)", str(upto))
+        return upto, upto < last
+
+    async def wait_until(self, position: int) -> None:
+        """Wait until queries see what happened up to a position.
+
+        Raises ReadModelsBehindError after WAIT_S.
+        """
+        try:
+            async with asyncio.timeout(WAIT_S), self._moved:
+                await self._moved.wait_for(lambda: self.position >= position)
+        except TimeoutError:
+            raise ReadModelsBehindError from None
+
+    async def _reached(self, position: int) -> None:
+        if position <= self.position:
+            return
+        async with self._moved:
+            self.position = position
+            self._moved.notify_all()
+        for watcher in self.watchers:
+            watcher()
+
+    async def follow(self, connect: Connect, store: EventStore) -> None:
+        """Catch up for ever; without the database, try again every POLL_S."""
+        while True:
+            try:
+                link = await connect()
+                try:
+                    await self._listen(link, store)
+                finally:
+                    link.terminate()
+            except (*UNREACHABLE, UnavailableError) as error:
+                log.warning("projector.database_away", error=str(error) or type(error).__name__)
+            except Exception:
+                log.exception("projector.failed")
+            await asyncio.sleep(POLL_S)
+
+    async def _listen(self, link: "asyncpg.Connection[asyncpg.Record]", store: EventStore) -> None:
+        def wake(*_: object) -> None:
+            self._woken.set()
+
+        await link.add_listener("stored_events", wake)
+        await link.add_listener("projected", wake)
+        seen = await head(link)
+        while True:  # The notification wakes, the poll guarantees, the position decides.
+            self._woken.clear()
+            while await self.catch_up():
+                pass
+            # A half-open connection never notifies, and only fails when it is used.
+            async with asyncio.timeout(self._probe_s):
+                seen = await self._observe(link, store, seen)
+            # Not wait_for: in Python 3.11 it can swallow a cancellation.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self._woken.wait()
+
+    async def _observe(self, link: Connection, store: EventStore, seen: int) -> int:
+        """Learn what other processes did: how far they projected, which tokens they revoked."""
+        schemas = [each.schema for each in await live_now(link, self._models)]
+        projected = await link.fetchval(
+            "SELECT min(notification_id) FROM notification_tracking"
+            " WHERE application_name = ANY($1)",
+            schemas,
+        )
+        last = await head(link)
+        revoked = await link.fetch(
+            "SELECT originator_id FROM stored_events WHERE notification_id > $1"
+            " AND notification_id <= $2 AND topic = $3",
+            seen,
+            last,
+            AccessToken.Revoked.TOPIC,
+        )
+        store.forget(row["originator_id"] for row in revoked)
+        await self._reached(projected)
+        self.caught_up = self.caught_up or projected >= seen
+        return last
+
+
+async def live_now(connection: Connection, models: Sequence[ReadModel]) -> list[Generation]:
+    """Return the generations that queries read."""
+    rows = await connection.fetch(
+        "SELECT name, generation FROM read_models"
+        " JOIN unnest($1::text[], $2::int[]) AS wanted (name, version) USING (name, version)",
+        [model.NAME for model in models],
+        [model.VERSION for model in models],
+    )
+    numbers = {row["name"]: row["generation"] for row in rows}
+    return [Generation(model, numbers[model.NAME]) for model in models]
+
+
+async def _lock(connection: Connection, generations: Sequence[Generation]) -> dict[str, int]:
+    """Return the positions of those generations that nobody else is projecting."""
+    rows = await connection.fetch(
+        "SELECT application_name, notification_id FROM notification_tracking"
+        " WHERE application_name = ANY($1) ORDER BY application_name FOR UPDATE SKIP LOCKED",
+        [generation.schema for generation in generations],
+    )
+    return {row["application_name"]: row["notification_id"] for row in rows}

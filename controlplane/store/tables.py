@@ -1,0 +1,125 @@
+"""Reads and writes the rows of read models: a batch at a time, never one by one."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from asyncpg import Record
+
+from controlplane.store import Connection
+from projections.readmodel import Key, Rows, Table
+
+COPY_ROWS = 500
+"""From how many rows on COPY into a temporary table is faster than arrays."""
+
+Keys: TypeAlias = Iterable[Key]
+
+
+async def create(connection: Connection, schema: str, table: Table) -> None:
+    """Create the table and its indexes in a schema that has none of them."""
+    columns = {**table.key, **table.columns}
+    listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    await connection.execute(
+        f"CREATE TABLE {schema}.{table.name} ({listed}, PRIMARY KEY ({', '.join(table.key)}))"
+    )
+    for index in table.indexes:
+        await connection.execute(f"CREATE INDEX ON {schema}.{table.name} ({index})")
+
+
+async def load(connection: Connection, schema: str, tables: Iterable[Table], keys: Keys) -> Rows:
+    """Return those of the rows that exist; one statement a table."""
+    wanted: dict[Table, list[tuple[object, ...]]] = {}
+    for key in keys:
+        wanted.setdefault(key.table, []).append(key.values)
+    rows: Rows = {}
+    for table in tables:
+        if table.appends or table not in wanted:
+            continue
+        for record in await connection.fetch(_select(schema, table), *_arrays(wanted[table])):
+            rows[_key(table, record)] = {name: record[name] for name in table.columns}
+    return rows
+
+
+async def flush(
+    connection: Connection, schema: str, tables: Iterable[Table], rows: Rows, *, fresh: bool
+) -> None:
+    """Store the rows in place of those with the same keys; `fresh` tables hold none yet."""
+    changed: dict[Table, list[tuple[object, ...]]] = {table: [] for table in tables}
+    for key, row in rows.items():
+        changed[key.table].append((*key.values, *map(row.get, key.table.columns)))
+    for table, records in changed.items():
+        if not records:
+            continue
+        if fresh:
+            await _copy(connection, table, records, schema=schema)
+        elif len(records) < COPY_ROWS:
+            await connection.execute(_upsert(schema, table, _unnest(table)), *_arrays(records))
+        else:
+            await connection.execute(
+                f"CREATE TEMP TABLE copied_{table.name} ON COMMIT DROP AS"
+                f" SELECT * FROM {schema}.{table.name} WITH NO DATA"
+            )
+            await _copy(connection, table, records, name=f"copied_{table.name}")
+            source = f"SELECT * FROM copied_{table.name}"
+            await connection.execute(_upsert(schema, table, source))
+            await connection.execute(f"DROP TABLE copied_{table.name}")
+
+
+async def fingerprint(connection: Connection, schema: str, table: Table) -> tuple[int, str]:
+    """Return how many rows a table has and a hash of all of them, whatever their order."""
+    row = await connection.fetchrow(
+        "SELECT count(*) AS rows, coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text"
+        f" AS hash FROM {schema}.{table.name} AS t"
+    )
+    assert row is not None
+    return row["rows"], row["hash"]
+
+
+def _key(table: Table, record: Record) -> Key:
+    return Key(table, tuple(record[name] for name in table.key))
+
+
+def _arrays(records: Sequence[tuple[object, ...]]) -> Iterable[tuple[object, ...]]:
+    return zip(*records, strict=True)
+
+
+async def _copy(
+    connection: Connection,
+    table: Table,
+    records: Sequence[tuple[object, ...]],
+    *,
+    schema: str | None = None,
+    name: str | None = None,
+) -> None:
+    await connection.copy_records_to_table(
+        name or table.name,
+        schema_name=schema,
+        columns=[*table.key, *table.columns],
+        records=records,
+    )
+
+
+def _parameters(kinds: Iterable[str]) -> str:
+    return ", ".join(f"${nth}::{kind}[]" for nth, kind in enumerate(kinds, 1))
+
+
+def _unnest(table: Table) -> str:
+    kinds = _parameters([*table.key.values(), *table.columns.values()])
+    return f"SELECT * FROM unnest({kinds})"
+
+
+def _select(schema: str, table: Table) -> str:
+    key = ", ".join(table.key)
+    wanted = f"unnest({_parameters(table.key.values())}) AS wanted ({key})"
+    return f"SELECT * FROM {schema}.{table.name} JOIN {wanted} USING ({key})"
+
+
+def _upsert(schema: str, table: Table, source: str) -> str:
+    changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in table.columns)
+    return (
+        f"INSERT INTO {schema}.{table.name} ({', '.join([*table.key, *table.columns])}) {source}"
+        + (
+            ""
+            if table.appends
+            else f" ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {changes}"
+        )
+    )

@@ -1,0 +1,44 @@
+"""Who holds a token of the control plane, so that an owner can revoke it."""
+
+from domain.access_token import AccessToken
+from domain.aggregate import Aggregate
+from projections.readmodel import Key, Recorded, Rows, Table
+
+NAME = "access_token"
+VERSION = 1
+ACCESS_TOKEN = Table(
+    "access_token",
+    key={"organization_id": "uuid", "id": "uuid"},
+    columns={
+        "name": "text",
+        "role": "text",
+        "team_id": "uuid",
+        "gateway_id": "uuid",
+        "expires_at": "timestamptz",
+        "revoked_at": "timestamptz",
+        "version": "bigint",
+        "created_at": "timestamptz",
+    },
+    indexes=("organization_id, created_at, id",),
+)
+TABLES: tuple[Table, ...] = (ACCESS_TOKEN,)
+EVENTS: tuple[type[Aggregate.Event], ...] = (AccessToken.Issued, AccessToken.Revoked)
+
+
+def keys(recorded: Recorded) -> tuple[Key, ...]:
+    """Return the row of the token."""
+    return (Key(ACCESS_TOKEN, (recorded.organization_id, recorded.event.originator_id)),)
+
+
+def project(recorded: Recorded, rows: Rows) -> None:
+    """Bring the row up to date with one event."""
+    event = recorded.event
+    (key,) = keys(recorded)
+    row = rows.setdefault(key, {"created_at": event.timestamp})
+    row["version"] = event.originator_version
+    match event:
+        case AccessToken.Issued():
+            row |= {"name": event.name, "role": event.role, "team_id": event.team_id}
+            row |= {"gateway_id": event.gateway_id, "expires_at": event.expires_at}
+        case AccessToken.Revoked():
+            row["revoked_at"] = event.timestamp

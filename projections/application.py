@@ -1,0 +1,43 @@
+"""The applications of teams."""
+
+from domain.aggregate import Aggregate
+from domain.application import Application
+from projections.readmodel import Key, Recorded, Rows, Table
+
+NAME = "application"
+VERSION = 1
+APPLICATION = Table(
+    "application",
+    key={"organization_id": "uuid", "id": "uuid"},
+    columns={
+        "team_id": "uuid",
+        "name": "text",
+        "version": "bigint",
+        "created_at": "timestamptz",
+    },
+    indexes=(
+        "organization_id, team_id, created_at, id",
+        "organization_id, name, id",
+        "organization_id, created_at, id",
+    ),
+)
+TABLES: tuple[Table, ...] = (APPLICATION,)
+EVENTS: tuple[type[Aggregate.Event], ...] = (Application.Registered,)
+
+
+def keys(recorded: Recorded) -> tuple[Key, ...]:
+    """Return the row of the application."""
+    return (Key(APPLICATION, (recorded.organization_id, recorded.event.originator_id)),)
+
+
+def project(recorded: Recorded, rows: Rows) -> None:
+    """Bring the row up to date with one event."""
+    event = recorded.event
+    assert isinstance(event, Application.Registered)
+    (key,) = keys(recorded)
+    rows[key] = {
+        "team_id": event.team_id,
+        "name": event.name,
+        "version": event.originator_version,
+        "created_at": event.timestamp,
+    }

@@ -1,0 +1,58 @@
+"""Gateway groups and their gateways."""
+
+import orjson
+
+from domain.aggregate import Aggregate
+from domain.gateway import Gateway
+from domain.gateway_group import GatewayGroup
+from projections.readmodel import Key, Recorded, Rows, Table
+
+NAME = "gateway"
+VERSION = 1
+GATEWAY_GROUP = Table(
+    "gateway_group",
+    key={"organization_id": "uuid", "id": "uuid"},
+    columns={
+        "slug": "text",
+        "environment": "text",
+        "product_ids": "jsonb",
+        "version": "bigint",
+        "created_at": "timestamptz",
+        "position": "bigint",
+    },
+    indexes=("organization_id, slug", "organization_id, created_at, id"),
+)
+GATEWAY = Table(
+    "gateway",
+    key={"organization_id": "uuid", "id": "uuid"},
+    columns={
+        "group_id": "uuid",
+        "name": "text",
+        "version": "bigint",
+        "created_at": "timestamptz",
+    },
+    indexes=("organization_id, group_id, created_at, id", "organization_id, created_at, id"),
+)
+TABLES: tuple[Table, ...] = (GATEWAY_GROUP, GATEWAY)
+EVENTS: tuple[type[Aggregate.Event], ...] = (GatewayGroup.Opened, Gateway.Registered)
+
+
+def keys(recorded: Recorded) -> tuple[Key, ...]:
+    """Return the row of the group or the gateway."""
+    table = GATEWAY_GROUP if isinstance(recorded.event, GatewayGroup.Event) else GATEWAY
+    return (Key(table, (recorded.organization_id, recorded.event.originator_id)),)
+
+
+def project(recorded: Recorded, rows: Rows) -> None:
+    """Bring the row up to date with one event."""
+    event = recorded.event
+    (key,) = keys(recorded)
+    row = rows.setdefault(key, {"created_at": event.timestamp})
+    row["version"] = event.originator_version
+    match event:
+        case GatewayGroup.Opened():
+            row |= {"slug": event.slug, "environment": event.environment}
+            row["product_ids"] = orjson.dumps(event.product_ids).decode()
+            row["position"] = recorded.position
+        case Gateway.Registered():
+            row |= {"group_id": event.group_id, "name": event.name}

@@ -1,0 +1,176 @@
+"""What gateways enforce: rows of domain.routing, each with the positions between which it held.
+
+The configuration now, what changed since a position, and what held at a position are each one
+range of positions. A row that changes leaves its former self in `config_past`.
+"""
+
+from collections.abc import Iterator
+
+import orjson
+
+from domain import routing
+from domain.aggregate import Aggregate
+from domain.api_product import ApiProduct
+from domain.api_version import ApiVersion
+from domain.gateway_group import GatewayGroup
+from domain.plan import Plan
+from domain.subscription import Subscription
+from projections.readmodel import Key, Recorded, Row, Rows, Table
+
+NAME = "gateway_config"
+VERSION = 1
+CONFIG = Table(
+    "config",
+    key={"organization_id": "uuid", "kind": "text", "id": "text"},
+    columns={
+        "from_position": "bigint",  # null while it does not hold yet
+        "until_position": "bigint",  # null while it holds
+        "body": "text",
+    },
+    indexes=("organization_id, from_position", "organization_id, until_position"),
+)
+CONFIG_PAST = Table(
+    "config_past",
+    key={"organization_id": "uuid", "kind": "text", "id": "text", "from_position": "bigint"},
+    columns={"until_position": "bigint", "body": "text"},
+    indexes=("organization_id, until_position",),
+    appends=True,
+)
+CONFIG_CURSOR = Table(
+    "config_cursor",
+    key={"organization_id": "uuid"},
+    columns={"position": "bigint"},
+    indexes=("position",),
+)
+TABLES: tuple[Table, ...] = (CONFIG, CONFIG_PAST, CONFIG_CURSOR)
+EVENTS: tuple[type[Aggregate.Event], ...] = (
+    ApiProduct.Defined,
+    ApiProduct.Published,
+    ApiVersion.Defined,
+    ApiVersion.Published,
+    GatewayGroup.Opened,
+    Plan.Defined,
+    Plan.VersionPublished,
+    Subscription.Requested,
+    Subscription.Accepted,
+    Subscription.Cancelled,
+    Subscription.CredentialIssued,
+    Subscription.CredentialRevoked,
+)
+_KINDS = {
+    ApiProduct: routing.PRODUCT,
+    ApiVersion: routing.VERSION,
+    GatewayGroup: routing.GROUP,
+    Plan: routing.PLAN,
+    Subscription: routing.SUBSCRIPTION,
+}
+_KIND_OF = {
+    event: kind
+    for aggregate, kind in _KINDS.items()
+    for event in EVENTS
+    if event.__qualname__.startswith(f"{aggregate.__name__}.")
+}
+
+
+def _key(recorded: Recorded, id_: str) -> Key:
+    return Key(CONFIG, (recorded.organization_id, _KIND_OF[type(recorded.event)], id_))
+
+
+def keys(recorded: Recorded) -> Iterator[Key]:
+    """Return the row it happened to, and the cursor of its organization."""
+    yield _key(recorded, str(recorded.event.originator_id))
+    yield Key(CONFIG_CURSOR, (recorded.organization_id,))
+
+
+def project(recorded: Recorded, rows: Rows) -> None:
+    """Open, change or close rows at the position of the event."""
+    event = recorded.event
+    key = _key(recorded, str(event.originator_id))
+    match event:
+        case ApiProduct.Defined(originator_id=id_, slug=slug):
+            rows[key] = _draft(routing.product(id_, slug))
+        case ApiVersion.Defined():
+            rows[key] = _draft(_version(event))
+        case Plan.Defined():  # holds nothing itself: its versions need the products
+            rows[key] = _draft({"products": [str(product) for product in event.product_ids]})
+        case GatewayGroup.Opened(originator_id=id_, slug=slug, environment=environment):
+            rows[key] = _draft(routing.group(id_, slug, environment, event.product_ids))
+            _open(recorded, rows, key)
+        case Plan.VersionPublished(originator_id=id_, plan_version=number):
+            products = _body(rows[key])["products"]
+            own = _key(recorded, routing.plan_row_id(id_, number))
+            rows[own] = _draft(routing.plan(id_, number, products, event.terms))
+            _open(recorded, rows, own)
+        case Subscription.Requested(originator_id=id_, application_id=application_id):
+            rows[key] = _draft(
+                routing.subscription(id_, application_id, event.plan_id, event.plan_version)
+            )
+        case ApiProduct.Published() | ApiVersion.Published() | Subscription.Accepted():
+            _open(recorded, rows, key)
+        case Subscription.Cancelled():
+            _close(recorded, rows, key)
+        case Subscription.CredentialIssued() | Subscription.CredentialRevoked():
+            _change(recorded, rows, key, _with_keys(event, _body(rows[key])))
+
+
+def _version(event: ApiVersion.Defined) -> routing.Body:
+    return routing.version(
+        event.originator_id,
+        product_id=event.product_id,
+        number=event.number,
+        kind=event.contract_kind,
+        upstreams=event.upstreams,
+        operations=event.operations,
+    )
+
+
+def _with_keys(
+    event: Subscription.CredentialIssued | Subscription.CredentialRevoked, body: routing.Body
+) -> routing.Body:
+    if isinstance(event, Subscription.CredentialRevoked):
+        return routing.without_key(body, event.credential_id)
+    return routing.with_key(
+        body,
+        key_id=event.credential_id,
+        sha256=event.sha256,
+        sha1=event.sha1,
+        not_after=event.not_after,
+    )
+
+
+def _draft(body: routing.Body) -> Row:
+    return {"body": orjson.dumps(body).decode()}
+
+
+def _body(row: Row) -> routing.Body:
+    body: routing.Body = orjson.loads(str(row["body"]))
+    return body
+
+
+def _open(recorded: Recorded, rows: Rows, key: Key) -> None:
+    row = rows[key]
+    row["from_position"] = recorded.position
+    _move(recorded, rows)
+
+
+def _close(recorded: Recorded, rows: Rows, key: Key) -> None:
+    row = rows[key]
+    if row.get("from_position") is not None:  # one that never held leaves nothing behind
+        row["until_position"] = recorded.position
+        _move(recorded, rows)
+
+
+def _change(recorded: Recorded, rows: Rows, key: Key, body: routing.Body) -> None:
+    row = rows[key]
+    if row.get("until_position") is not None:  # over already: nothing at a gateway changes
+        row["body"] = orjson.dumps(body).decode()
+        return
+    past = Key(CONFIG_PAST, (*key.values, row["from_position"]))
+    rows[past] = {"until_position": recorded.position, "body": row["body"]}
+    row["from_position"] = recorded.position
+    row["body"] = orjson.dumps(body).decode()
+    _move(recorded, rows)
+
+
+def _move(recorded: Recorded, rows: Rows) -> None:
+    rows[Key(CONFIG_CURSOR, (recorded.organization_id,))] = {"position": recorded.position}

@@ -1,0 +1,35 @@
+"""The organizations of the installation."""
+
+from domain.aggregate import Aggregate
+from domain.organization import Organization
+from projections.readmodel import Key, Recorded, Rows, Table
+
+NAME = "organization"
+VERSION = 1
+ORGANIZATION = Table(
+    "organization",
+    key={"organization_id": "uuid", "id": "uuid"},
+    columns={"slug": "text", "name": "text", "version": "bigint", "created_at": "timestamptz"},
+    indexes=("slug", "created_at, id"),
+)
+TABLES: tuple[Table, ...] = (ORGANIZATION,)
+EVENTS: tuple[type[Aggregate.Event], ...] = (Organization.Established,)
+
+
+def keys(recorded: Recorded) -> tuple[Key, ...]:
+    """Return the row of the organization, which belongs to itself."""
+    id_ = recorded.event.originator_id
+    return (Key(ORGANIZATION, (id_, id_)),)
+
+
+def project(recorded: Recorded, rows: Rows) -> None:
+    """Bring the row up to date with one event."""
+    event = recorded.event
+    assert isinstance(event, Organization.Established)
+    (key,) = keys(recorded)
+    rows[key] = {
+        "slug": event.slug,
+        "name": event.name,
+        "version": event.originator_version,
+        "created_at": event.timestamp,
+    }

@@ -1,0 +1,62 @@
+"""What a read model is: tables, the rows an event concerns, and how it changes them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeAlias
+from uuid import UUID
+
+from domain.aggregate import Aggregate
+
+
+class Recorded(NamedTuple):
+    """An event and its place in the history."""
+
+    position: int
+    event: Aggregate.Event
+
+    @property
+    def organization_id(self) -> UUID:
+        """The organization it happened in."""
+        return UUID(self.event.why["organization"])
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of a read model: its columns and their PostgreSQL types, the key's apart.
+
+    A list is kept as jsonb text: columns are sent as arrays, which cannot nest. `indexes` are
+    column lists after the key's; `appends` says that no row is ever read back or changed.
+    """
+
+    name: str
+    key: Mapping[str, str]
+    columns: Mapping[str, str]
+    indexes: tuple[str, ...] = ()
+    appends: bool = False
+
+
+class Key(NamedTuple):
+    """One row of one table; an organization leads the values."""
+
+    table: Table
+    values: tuple[object, ...]
+
+
+Row: TypeAlias = dict[str, object]
+Rows: TypeAlias = dict[Key, Row]
+
+
+class ReadModel(Protocol):
+    """A module of this package. Raise VERSION when TABLES or `project` change what is stored."""
+
+    NAME: str
+    VERSION: int
+    TABLES: tuple[Table, ...]
+    EVENTS: tuple[type[Aggregate.Event], ...]
+    """The events it folds; all others are passed over unread."""
+
+    def keys(self, recorded: Recorded) -> Iterable[Key]:
+        """Name the rows `project` reads or changes for this event."""
+
+    def project(self, recorded: Recorded, rows: Rows) -> None:
+        """Change the rows, which hold those of `keys` that exist, as the event says."""
