@@ -7,7 +7,7 @@ from typing import Self
 from uuid import UUID
 
 from domain import text
-from domain.aggregate import Aggregate, DomainError, First, Why
+from domain.aggregate import LATEST, Aggregate, DomainError, First, Why
 
 
 class Role(Enum):
@@ -26,7 +26,7 @@ class TokenRevokedError(DomainError):
 
 
 class TokenExpiryPastError(DomainError):
-    """A token must expire in the future."""
+    """A token must expire in the future, and before the year 9999."""
 
 
 class BearerMissingError(DomainError):
@@ -68,7 +68,7 @@ class AccessToken(Aggregate):
             raise BearerMissingError("team_id")
         if (gateway_id is None) is (role is Role.GATEWAY):
             raise BearerMissingError("gateway_id")
-        if expires_at is not None and expires_at <= at:
+        if expires_at is not None and not at < expires_at < LATEST:
             raise TokenExpiryPastError("expires_at")
         return cls.begin(
             cls.Issued,

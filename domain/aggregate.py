@@ -7,7 +7,7 @@ with a TOPIC must give every nested event a TOPIC: the name it is stored under f
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypedDict
 from uuid import UUID
 
@@ -15,6 +15,8 @@ from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate
 from eventsourcing.utils import get_topic, resolve_topic
 
 Payload = ParamSpec("Payload")
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+"""Before it every instant has a UTC form, whatever its offset: the last hours of 9999 have none."""
 
 
 class DomainError(Exception):

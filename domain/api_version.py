@@ -13,9 +13,11 @@ from domain.contract.operation import Operation
 from domain.contract.read import Contract
 
 UPSTREAMS = 20
+_PART = r"(0|[1-9]\d{0,8})"
+_BEFORE = r"(?!0\d+(?![0-9A-Za-z-]))[0-9A-Za-z-]{1,40}"  # a number has no leading zero
+_BUILD = "[0-9A-Za-z-]{1,40}"
 _NUMBER = re.compile(
-    r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})"
-    r"(-[0-9A-Za-z-]{1,40}(\.[0-9A-Za-z-]{1,40}){0,8})?(\+[0-9A-Za-z.-]{1,40})?",
+    rf"{_PART}\.{_PART}\.{_PART}(-{_BEFORE}(\.{_BEFORE}){{0,8}})?(\+{_BUILD}(\.{_BUILD}){{0,8}})?",
     re.ASCII,
 )
 

@@ -73,7 +73,7 @@ class RateLimitInvalidError(DomainError):
 
 
 class QuotaInvalidError(DomainError):
-    """A quota has 0 to 10^12 calls."""
+    """A quota has 0 to 10^12 calls in a DAY, WEEK or MONTH."""
 
 
 class PriceInvalidError(DomainError):
@@ -126,9 +126,12 @@ class PlanTerms(Value):
             0 < rate.limit_calls <= CALLS_MAX
             and 0 < rate.window_s <= WINDOW_S_MAX
             and 0 <= rate.burst_calls <= CALLS_MAX
+            and rate.algorithm in LimitAlgorithm.__members__
         ):
             raise RateLimitInvalidError("rate_limit")
-        if quota and not 0 <= quota.amount_calls <= CALLS_MAX:
+        if quota and not (
+            0 <= quota.amount_calls <= CALLS_MAX and quota.period in QuotaPeriod.__members__
+        ):
             raise QuotaInvalidError("quota")
         if price and not (
             re.fullmatch("[A-Z]{3}", price.currency)

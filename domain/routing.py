@@ -9,13 +9,21 @@ The rows are normalised: a subscription names its plan, a plan its products, a v
 A row that is not there grants nothing: a subscription that is gone takes its keys with it.
 Ids hold letters, digits and hyphens only. Instants are ISO 8601 in UTC; they travel with the row,
 so what holds at an instant is a function of the row and the clock.
+
+A document is a snapshot of one gateway group, or a delta between two; docs/gateway-config.md is
+the published description. `apply` and `content_hash` are what a gateway does with them.
 """
 
+from bisect import insort
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, TypeAlias
 from uuid import UUID
 
+import orjson
+
+from domain.aggregate import DomainError
 from domain.api_version import Upstream
 from domain.contract.operation import Operation
 from domain.plan import PlanTerms
@@ -24,7 +32,14 @@ FORMAT = 1
 MAX_STALENESS_S = 24 * 3_600
 PRODUCT, VERSION, PLAN, SUBSCRIPTION, GROUP = "product", "version", "plan", "subscription", "group"
 KINDS = (PRODUCT, VERSION, PLAN, SUBSCRIPTION)
+LISTS = {kind: f"{kind}s" for kind in KINDS}
+"""Under which name a document lists the rows of a kind."""
 Body: TypeAlias = Mapping[str, Any]
+Document: TypeAlias = Mapping[str, Any]
+
+
+class DeltaMisfitError(DomainError):
+    """A delta fits only the configuration whose group and cursor it names; take a snapshot."""
 
 
 def product(product_id: UUID, slug: str) -> Body:
@@ -115,3 +130,86 @@ def group(group_id: UUID, slug: str, environment: str, product_ids: Iterable[UUI
         "environment": environment,
         "products": [str(product_id) for product_id in product_ids],
     }
+
+
+def canonical(row: Body) -> bytes:
+    """Return a row as JSON in the form of RFC 8785, by which every party hashes the same bytes.
+
+    Rows hold strings, integers below 2^53, null, lists and objects; for these, sorted names and
+    no blanks are all that the RFC asks for.
+    """
+    return orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
+
+
+def leaf(kind: str, canonical_row: bytes) -> bytes:
+    """Return the hash of one row: SHA-256 of its kind, a line feed and its canonical form."""
+    return sha256(b"%b\n%b" % (kind.encode(), canonical_row)).digest()
+
+
+class ContentHash:
+    """The hash of a set of rows, kept up to date at the cost of a 256th of them for each change.
+
+    The leaves are put into 256 buckets by their first byte. A bucket's hash is the SHA-256 of its
+    leaves in ascending order, the content hash that of the 256 hashes of the buckets.
+    """
+
+    def __init__(self, leaves: Iterable[bytes]) -> None:
+        """Begin with some leaves, each once."""
+        self._buckets: list[list[bytes]] = [[] for _ in range(256)]
+        for each in leaves:
+            self._buckets[each[0]].append(each)
+        for bucket in self._buckets:
+            bucket.sort()
+        self._hashes = [sha256(b"".join(bucket)).digest() for bucket in self._buckets]
+        self._changed: set[int] = set()
+
+    def add(self, added: bytes) -> None:
+        """Take a leaf in, which is not there yet."""
+        insort(self._buckets[added[0]], added)
+        self._changed.add(added[0])
+
+    def remove(self, gone: bytes) -> None:
+        """Leave a leaf out, which is there."""
+        self._buckets[gone[0]].remove(gone)
+        self._changed.add(gone[0])
+
+    def hexdigest(self) -> str:
+        """Return the content hash as 64 hexadecimal digits."""
+        for nth in self._changed:
+            self._hashes[nth] = sha256(b"".join(self._buckets[nth])).digest()
+        self._changed.clear()
+        return sha256(b"".join(self._hashes)).hexdigest()
+
+
+def content_hash(snapshot: Document) -> str:
+    """Return the hash of what a snapshot says: its group and all its rows."""
+    leaves = [leaf(GROUP, canonical(snapshot["group"]))]
+    for kind, name in LISTS.items():
+        leaves.extend(leaf(kind, canonical(row)) for row in snapshot[name])
+    return ContentHash(leaves).hexdigest()
+
+
+def apply(document: Document, received: Document) -> Document:
+    """Return the snapshot that a gateway holds after it received a document.
+
+    Nothing is changed in place. Raises DeltaMisfitError. Whether the hash of the result is the
+    one it names is for the gateway to check; if not, it asks for a snapshot.
+    """
+    if received["full"]:
+        return received
+    same_group = received["group"]["id"] == document["group"]["id"]
+    if not same_group or received["since"] != document["cursor"]:
+        raise DeltaMisfitError("since")
+    gone = {(each["kind"], each["id"]) for each in received["removed"]}
+    head = {name: value for name, value in received.items() if name not in {"since", "removed"}}
+    lists = {
+        name: _merged(kind, document[name], received[name], gone) for kind, name in LISTS.items()
+    }
+    return {**head, **lists, "full": True}
+
+
+def _merged(
+    kind: str, held: Iterable[Body], changed: Iterable[Body], gone: set[tuple[str, str]]
+) -> list[Body]:
+    rows = {row["id"]: row for row in (*held, *changed)}
+    return [rows[id_] for id_ in sorted(rows) if (kind, id_) not in gone]

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Self
 from uuid import UUID
 
-from domain.aggregate import Aggregate, DomainError, First, Why
+from domain.aggregate import LATEST, Aggregate, DomainError, First, Why
 
 CREDENTIALS = 100
 
@@ -52,7 +52,7 @@ class CredentialRevokedError(DomainError):
 
 
 class NotAfterPastError(DomainError):
-    """A credential must end in the future."""
+    """A credential must end in the future, and before the year 9999."""
 
 
 class Subscription(Aggregate):
@@ -123,7 +123,7 @@ class Subscription(Aggregate):
             raise SubscriptionNotActiveError
         if len(self.credentials) >= CREDENTIALS:
             raise TooManyCredentialsError
-        if not_after is not None and not_after <= at:
+        if not_after is not None and not at < not_after < LATEST:
             raise NotAfterPastError("not_after")
         self.emit(
             self.CredentialIssued,

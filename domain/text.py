@@ -9,7 +9,7 @@ LABEL_CHARS = 200
 PROSE_CHARS = 20_000
 URL_CHARS = 2_000
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _MAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
 
@@ -27,7 +27,7 @@ class SlugInvalidError(DomainError):
 
 
 class UrlInvalidError(DomainError):
-    """An address is an absolute http or https URL with a host, at most 2,000 characters."""
+    """An address is an http or https URL with a host, no user, and at most 2,000 characters."""
 
 
 class MailInvalidError(DomainError):
@@ -65,7 +65,7 @@ def url(text: str, about: str) -> str:
         _ = parts.port
     except ValueError:
         raise UrlInvalidError(about) from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
         raise UrlInvalidError(about)
     return text
 

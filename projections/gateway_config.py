@@ -1,7 +1,8 @@
 """What gateways enforce: rows of domain.routing, each with the positions between which it held.
 
 The configuration now, what changed since a position, and what held at a position are each one
-range of positions. A row that changes leaves its former self in `config_past`.
+range of positions. A row that changes leaves its former self in `config_past`. A body is text in
+the canonical form of domain.routing, so that it is hashed and sent as it is stored.
 """
 
 from collections.abc import Iterator
@@ -139,7 +140,7 @@ def _with_keys(
 
 
 def _draft(body: routing.Body) -> Row:
-    return {"body": orjson.dumps(body).decode()}
+    return {"body": routing.canonical(body).decode()}
 
 
 def _body(row: Row) -> routing.Body:
@@ -162,13 +163,12 @@ def _close(recorded: Recorded, rows: Rows, key: Key) -> None:
 
 def _change(recorded: Recorded, rows: Rows, key: Key, body: routing.Body) -> None:
     row = rows[key]
-    if row.get("until_position") is not None:  # over already: nothing at a gateway changes
-        row["body"] = orjson.dumps(body).decode()
-        return
+    if row.get("until_position") is not None:
+        return  # Over already. What it was while it held must stay as it was.
     past = Key(CONFIG_PAST, (*key.values, row["from_position"]))
     rows[past] = {"until_position": recorded.position, "body": row["body"]}
     row["from_position"] = recorded.position
-    row["body"] = orjson.dumps(body).decode()
+    row["body"] = routing.canonical(body).decode()
     _move(recorded, rows)
 
 

@@ -1,23 +1,31 @@
 """What can be asked of the control plane. Every edge asks through `execute`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
 from hashlib import sha256
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import orjson
 import structlog
 
+from controlplane.commands.unit_of_work import NotFoundError, UnitOfWork, VersionChangedError
 from controlplane.context import Context
-from controlplane.store.eventstore import ConflictError, EventStore, Outcome, Receipt
-from domain.aggregate import Aggregate, DomainError, Why
-from domain.reservation import AlreadyTakenError, Reservation
+from controlplane.store.eventstore import ConflictError, Outcome, Receipt
+from domain.aggregate import DomainError, Why
+
+__all__ = [
+    "Answer",
+    "Command",
+    "NotFoundError",
+    "NotPermittedError",
+    "UnitOfWork",
+    "VersionChangedError",
+    "execute",
+    "require_team",
+]
 
 log = structlog.get_logger()
-AnAggregate = TypeVar("AnAggregate", bound=Aggregate)
 
 DECISIONS = 16
 """How often one command is decided while others change what it reads; each time one of them won."""
@@ -28,107 +36,8 @@ class NotPermittedError(DomainError):
     """The caller lacks the permission this command needs."""
 
 
-class NotFoundError(DomainError):
-    """There is no such thing in this organization."""
-
-
-class VersionChangedError(DomainError):
-    """It is not at the expected version any more."""
-
-
 class IdempotencyKeyInvalidError(DomainError):
     """An idempotency key has 1 to 200 printable ASCII characters."""
-
-
-class UnitOfWork:
-    """What one command reads and changes, and when and why; its events collect here."""
-
-    def __init__(self, store: EventStore, at: datetime, why: Why) -> None:
-        self.at = at
-        self.why = why
-        self.secret: str | None = None
-        """What was issued and is shown once; it never reaches the store."""
-        self.documents: list[tuple[bytes, bytes]] = []
-        self.aggregates: dict[UUID, Aggregate] = {}
-        self._store = store
-        self._seen: dict[UUID, int] = {}
-
-    async def get(
-        self,
-        kind: type[AnAggregate],
-        aggregate_id: UUID,
-        about: str,
-        *,
-        expected_version: int | None = None,
-    ) -> AnAggregate:
-        """Return the aggregate to read or change; `about` is the argument that names it.
-
-        Raises NotFoundError, also when it is another organization's; VersionChangedError.
-        """
-        found = self.aggregates.get(aggregate_id)
-        if found is None:
-            shared = await self._store.load(aggregate_id)
-            if shared is None or shared.organization != self.why["organization"]:
-                raise NotFoundError(about)
-            found = self.aggregates[aggregate_id] = shared.copy()
-            self._seen[aggregate_id] = found.version
-        if not isinstance(found, kind):
-            raise NotFoundError(about)
-        if expected_version is not None and expected_version != found.version:
-            raise VersionChangedError("expected_version", f"It is at {found.version}.")
-        return found
-
-    def add(self, aggregate: Aggregate) -> None:
-        """Have a new aggregate committed with the others."""
-        self.aggregates[aggregate.id] = aggregate
-
-    async def reserve(self, kind: str, value: str, holder_id: UUID, about: str) -> None:
-        """Take a value that is unique in the organization. Raises AlreadyTakenError."""
-        await self.reserve_in(self.why["organization"], kind, value, holder_id, about)
-
-    async def reserve_in(
-        self, organization: str, kind: str, value: str, holder_id: UUID, about: str
-    ) -> None:
-        """Take a value that is unique in `organization`. Raises AlreadyTakenError."""
-        stream = Reservation.stream(organization, kind, value)
-        if stream in self.aggregates or await self._store.load(stream) is not None:
-            raise AlreadyTakenError(about)
-        self.add(Reservation.take(stream, kind=kind, holder_id=holder_id, at=self.at, why=self.why))
-
-    def attach(self, document: bytes) -> str:
-        """Have a document stored with the events; return its SHA-256 as hex."""
-        digest = sha256(document)
-        self.documents.append((digest.digest(), document))
-        return digest.hexdigest()
-
-    @property
-    def changed(self) -> list[Aggregate]:
-        """The aggregates with something to commit, in the order they came in."""
-        return [each for each in self.aggregates.values() if each.pending_events]
-
-    @property
-    def versions(self) -> Mapping[UUID, int]:
-        """Every stream that was read, at the version the decision rests on."""
-        return self._seen
-
-    @property
-    def only_read(self) -> Mapping[UUID, int]:
-        """The streams that were read and not changed."""
-        return {
-            stream: version
-            for stream, version in self._seen.items()
-            if not self.aggregates[stream].pending_events
-        }
-
-    @property
-    def events(self) -> tuple[Aggregate.Event, ...]:
-        """What happened so far, stream by stream."""
-        return tuple(
-            event
-            for aggregate in self.aggregates.values()
-            for event in aggregate.pending_events
-            if isinstance(event, Aggregate.Event)
-        )
 
 
 def require_team(context: Context, team_id: UUID, about: str) -> None:
@@ -186,36 +95,56 @@ async def execute(command: Command, context: Context, *, dry_run: bool = False) 
     """
     if command.permission not in context.caller.permissions:
         raise NotPermittedError(None, f"It needs {command.permission}.")
-    services = context.services
     why = context.why(reason=command.reason)
     receipt = _receipt(command, why)
+    contended: frozenset[UUID] = frozenset()
     for _ in range(DECISIONS):
-        work = UnitOfWork(services.store, services.now(), why)
-        try:
-            await command.handle(work, context)
-            if dry_run:
-                if await services.store.is_current(work.versions):
-                    return Answer(Outcome(None, work.events), None)
-            else:
-                outcome = await services.store.append(
-                    work.changed, work.only_read, work.documents, receipt
-                )
-                if services.log_commands:
-                    _log(command, context, outcome)
-                return Answer(outcome, work.secret)
-        except DomainError as refusal:
-            # Looked up only now: whatever a retry runs into, it cannot commit a second time.
-            earlier = None if dry_run else await services.store.recall(receipt)
-            if earlier is not None:
-                # Our own success whose acknowledgement was lost still owes its secret.
-                return Answer(earlier, work.secret if earlier.events == work.events else None)
-            # What was at hand may be stale: a refusal holds only if nothing has moved on.
-            if not isinstance(refusal, ConflictError) and await services.store.is_current(
-                work.versions
-            ):
-                raise
-        services.store.forget(work.aggregates)
+        store = context.services.store
+        work = UnitOfWork(store, context.services.now(), why)
+        async with store.turns.at(contended):
+            answer = await _decide(command, context, work, None if dry_run else receipt, contended)
+        if answer is not None:
+            return answer
+        # Only what is written: readers of a stream that moves on need not queue for it.
+        contended |= {aggregate.id for aggregate in work.changed}
+        store.suspect(work.versions)
     raise ConflictError
+
+
+async def _decide(
+    command: Command,
+    context: Context,
+    work: UnitOfWork,
+    receipt: Receipt | None,
+    turn: frozenset[UUID],
+) -> Answer | None:
+    """Return what was done, or None when something that was read has changed meanwhile.
+
+    Without a receipt it is a dry run; `turn` are the streams at which it is this caller's turn.
+    """
+    store = context.services.store
+    try:
+        await command.handle(work, context)
+        if receipt is None:
+            current = await store.is_current(work.versions)
+            return Answer(Outcome(None, work.events), None) if current else None
+        changed = work.changed
+        if store.turns.taken({aggregate.id for aggregate in changed} - turn):
+            return None
+        outcome = await store.append(changed, work.only_read, work.documents, receipt)
+    except DomainError as refusal:
+        # Looked up only now: whatever a retry runs into, it cannot commit a second time.
+        earlier = await store.recall(receipt) if receipt else None
+        if earlier is not None:
+            # Our own success whose acknowledgement was lost still owes its secret.
+            return Answer(earlier, work.secret if earlier.events == work.events else None)
+        # What was at hand may be stale: a refusal holds only if nothing has moved on.
+        if isinstance(refusal, ConflictError) or not await store.is_current(work.versions):
+            return None
+        raise
+    if context.services.log_commands:
+        _log(command, context, outcome)
+    return Answer(outcome, work.secret)
 
 
 def _receipt(command: Command, why: Why) -> Receipt:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from controlplane.store import UNREACHABLE, Connection, Pool, UnavailableError
 from controlplane.store.mapper import to_domain_event, to_stored_event
+from controlplane.store.turns import Turns
 from controlplane.store.writer import ConflictError, Receipt, Save, Writer
 from domain.aggregate import Aggregate, DomainError
 from projections.readmodel import Recorded
@@ -45,7 +46,9 @@ class EventStore:
         self._pool = pool
         self._writer = writer
         self._budget_s = budget_s
+        self.turns = Turns()
         self._at_hand: OrderedDict[UUID, Aggregate] = OrderedDict()
+        self._suspect: set[UUID] = set()  # of those at hand
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
@@ -60,17 +63,19 @@ class EventStore:
 
         It is shared: change a `copy()`. Raises UnavailableError.
         """
-        found = self._at_hand.get(aggregate_id)
-        if found is not None:
+        known = self._at_hand.get(aggregate_id)
+        if known is not None and aggregate_id not in self._suspect:
             self._at_hand.move_to_end(aggregate_id)
-            return found
+            return known
         async with self._connection() as connection:
             rows = await connection.fetch(
                 "SELECT topic, state, originator_version FROM stored_events"
-                " WHERE originator_id = $1 ORDER BY originator_version",
+                " WHERE originator_id = $1 AND originator_version > $2 ORDER BY originator_version",
                 aggregate_id,
+                known.version if known else 0,
             )
-        aggregate: Any = None
+        self._suspect.discard(aggregate_id)
+        aggregate: Any = known.copy() if known else None
         for row in rows:
             event = to_domain_event(row["topic"], row["state"], aggregate_id, row[2])
             aggregate = event.mutate(aggregate)
@@ -145,17 +150,25 @@ class EventStore:
         assert body is None or isinstance(body, bytes)
         return body
 
-    def forget(self, aggregate_ids: Iterable[UUID]) -> None:
-        """Load these anew when they are asked for next."""
-        for aggregate_id in aggregate_ids:
-            self._at_hand.pop(aggregate_id, None)
+    def suspect(self, versions: Mapping[UUID, int]) -> None:
+        """Have these brought up to date when they are asked for next, unless they were since."""
+        for aggregate_id, version in versions.items():
+            known = self._at_hand.get(aggregate_id)
+            if known is not None and known.version <= version:
+                self._suspect.add(aggregate_id)
+
+    def suspect_all(self, aggregate_ids: Iterable[UUID]) -> None:
+        """Have these brought up to date when they are asked for next."""
+        self._suspect.update(each for each in aggregate_ids if each in self._at_hand)
 
     def _keep(self, aggregate: Aggregate) -> None:
         known = self._at_hand.get(aggregate.id)
         if known is None or known.version < aggregate.version:
             self._at_hand[aggregate.id] = aggregate
+            self._at_hand.move_to_end(aggregate.id)
         while len(self._at_hand) > CACHED_AGGREGATES:
-            self._at_hand.popitem(last=False)
+            dropped, _ = self._at_hand.popitem(last=False)
+            self._suspect.discard(dropped)
 
 
 def _pending(aggregates: Iterable[Aggregate]) -> Iterable[Aggregate.Event]:

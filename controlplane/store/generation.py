@@ -32,11 +32,16 @@ class Generation:
         return f"{views(self.model)}_{self.number}"
 
     async def create(self, connection: Connection) -> None:
-        """Create the tables, at position 0."""
+        """Create the tables, at position 0 and without indexes."""
         await connection.execute(f"CREATE SCHEMA {self.schema}")
         for table in self.model.TABLES:
             await tables.create(connection, self.schema, table)
         await connection.execute("INSERT INTO notification_tracking VALUES ($1, 0)", self.schema)
+
+    async def index(self, connection: Connection) -> None:
+        """Add the keys and indexes of the tables."""
+        for table in self.model.TABLES:
+            await tables.index(connection, self.schema, table)
 
     async def make_live(self, connection: Connection) -> None:
         """Let queries read this generation from the end of the transaction on."""
@@ -95,6 +100,7 @@ async def live(connection: Connection, model: ReadModel) -> Generation:
         return Generation(model, number)
     first = Generation(model, 1)
     await first.create(connection)
+    await first.index(connection)
     await first.make_live(connection)
     return first
 
@@ -114,7 +120,7 @@ class Fold:
     def __init__(self, generation: Generation, *, fresh: bool) -> None:
         self._generation = generation
         self._known: set[Key] = set()
-        self._fresh = fresh  # nothing is stored yet, so nothing need be loaded
+        self._fresh = fresh  # nothing is stored yet: nothing to load, and indexes come after
         self.rows: Rows = {}
 
     async def add(self, connection: Connection, page: Sequence[Recorded]) -> None:
@@ -135,6 +141,8 @@ class Fold:
         """Store what was folded, and forget it; `moved` belongs into the same transaction."""
         schema, model = self._generation.schema, self._generation.model
         await tables.flush(connection, schema, model.TABLES, self.rows, fresh=self._fresh)
+        if self._fresh:
+            await self._generation.index(connection)
         self.rows = {}
         self._known = set()
         self._fresh = False

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias, get_args, get_origin, get_type_hi
 from uuid import UUID
 
 import orjson
+from asyncpg.pgproto.pgproto import UUID as DriverUUID  # noqa: N811  # the driver's, written in C
 from eventsourcing.persistence import (
     DatetimeAsISO,
     DecimalAsStr,
@@ -151,7 +152,7 @@ def _tagged(name: str, write: Convert, read: Convert) -> tuple[Convert, Convert]
 
 
 _SCALARS: dict[object, tuple[Convert, Convert]] = {
-    UUID: _tagged("uuid_hex", lambda value: value.hex, UUID),
+    UUID: _tagged("uuid_hex", lambda value: value.hex, DriverUUID),
     datetime: _tagged("datetime_iso", datetime.isoformat, datetime.fromisoformat),
     Decimal: _tagged("decimal_str", str, Decimal),
 }

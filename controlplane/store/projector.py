@@ -178,7 +178,7 @@ class Projector:
             last,
             AccessToken.Revoked.TOPIC,
         )
-        store.forget(row["originator_id"] for row in revoked)
+        store.suspect_all(row["originator_id"] for row in revoked)
         await self._reached(projected)
         self.caught_up = self.caught_up or projected >= seen
         return last

@@ -15,14 +15,18 @@ Keys: TypeAlias = Iterable[Key]
 
 
 async def create(connection: Connection, schema: str, table: Table) -> None:
-    """Create the table and its indexes in a schema that has none of them."""
+    """Create the table in a schema that has none of it; `index` completes it."""
     columns = {**table.key, **table.columns}
     listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-    await connection.execute(
-        f"CREATE TABLE {schema}.{table.name} ({listed}, PRIMARY KEY ({', '.join(table.key)}))"
-    )
-    for index in table.indexes:
-        await connection.execute(f"CREATE INDEX ON {schema}.{table.name} ({index})")
+    await connection.execute(f"CREATE TABLE {schema}.{table.name} ({listed})")
+
+
+async def index(connection: Connection, schema: str, table: Table) -> None:
+    """Add the key and the indexes; built over rows that are there they cost half."""
+    key = ", ".join(table.key)
+    await connection.execute(f"ALTER TABLE {schema}.{table.name} ADD PRIMARY KEY ({key})")
+    for columns in table.indexes:
+        await connection.execute(f"CREATE INDEX ON {schema}.{table.name} ({columns})")
 
 
 async def load(connection: Connection, schema: str, tables: Iterable[Table], keys: Keys) -> Rows:

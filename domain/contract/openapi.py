@@ -213,7 +213,7 @@ def _referenced(root: _Place, item: _Place) -> _Place:
     if reference.value is None:
         return _Place({})
     if not pointer.startswith("#/"):
-        raise reference.wrong("leads out of the document; bundle it into one first")
+        raise reference.wrong("must begin with #/; bundle other files into this one")
     place = root
     for part in unquote(pointer[2:]).split("/"):
         key = part.replace("~1", "/").replace("~0", "~")

@@ -1,0 +1,36 @@
+"""Lets the callers of one process change a contended stream one after the other."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+
+class Turns:
+    """Locks for streams that callers collided on; without a collision nobody waits for a turn.
+
+    Version checks keep streams right without it. But when many callers decide at the same
+    moment, all but one decide in vain, and some lose every time.
+    """
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+
+    def taken(self, streams: Iterable[UUID]) -> bool:
+        """Tell whether someone else's turn at one of the streams is on."""
+        if not self._locks:
+            return False
+        found = (self._locks.get(stream) for stream in streams)
+        return any(lock is not None and lock.locked() for lock in found)
+
+    @asynccontextmanager
+    async def at(self, streams: Iterable[UUID]) -> AsyncIterator[None]:
+        """Wait for a turn at all of the streams, and keep it until the block ends."""
+        async with AsyncExitStack() as stack:
+            for stream in sorted(streams):  # one order for all, so that nobody waits in a circle
+                lock = self._locks.get(stream)
+                if lock is None:
+                    lock = self._locks[stream] = asyncio.Lock()
+                await stack.enter_async_context(lock)
+            yield

@@ -1,0 +1,92 @@
+"""Pages of rows in an order (keyset paging): one statement, whatever the number of parents."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """A column, qualified (`n` is the row wanted), with its PostgreSQL type."""
+
+    sql: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A clause of WHERE; each {} in it stands for the next of the values, which are bound."""
+
+    sql: str
+    values: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Which rows to read: for each parent those between two places of an order, at most `limit`.
+
+    `source` is what follows FROM; `parents` are the columns that equal the values of the parent.
+    Without an order the rows of a parent come in any; an order ends in a unique column.
+    """
+
+    source: str
+    parents: tuple[Column, ...]
+    conditions: tuple[Condition, ...]
+    limit: int
+    order: tuple[Column, ...] = ()
+    descending: bool = False
+    after: tuple[object, ...] | None = None
+    before: tuple[object, ...] | None = None
+
+    def statement(self) -> tuple[str, list[object]]:
+        """Return the SQL and the values of its last parameters.
+
+        The first parameters are one array for each column of `parents`. Rows carry `nth`, which
+        counts parents from 1, and `cursor_0`, `cursor_1`, ...: their place in the order.
+        """
+        bound: list[object] = []
+        clauses = [f"{column.sql} = parent.m{nth}" for nth, column in enumerate(self.parents)]
+        for condition in self.conditions:
+            places = [self._place(bound, value) for value in condition.values]
+            clauses.append(condition.sql.format(*places))
+        later, earlier = ("<", ">") if self.descending else (">", "<")
+        clauses += self._beyond(later, self.after, bound)
+        clauses += self._beyond(earlier, self.before, bound)
+        cursors = [f"{column.sql} AS cursor_{nth}" for nth, column in enumerate(self.order)]
+        select = [
+            f"SELECT {', '.join(['n.*', *cursors])} FROM {self.source}",
+            f"WHERE {' AND '.join(clauses)}" if clauses else "",
+            f"ORDER BY {self._ordered(column.sql for column in self.order)}" if self.order else "",
+            f"LIMIT {self._place(bound, self.limit)}",
+        ]
+        names = [f"cursor_{nth}" for nth in range(len(self.order))]
+        outer = ", ".join(filter(None, ["parent.nth", self._ordered(f"node.{n}" for n in names)]))
+        return (
+            f"SELECT parent.nth, node.* FROM {self._given()}"  # noqa: S608  # our own names
+            f" CROSS JOIN LATERAL ({' '.join(filter(None, select))}) AS node ORDER BY {outer}"
+        ), bound
+
+    def _given(self) -> str:
+        if not self.parents:
+            return "(VALUES (1::bigint)) AS parent (nth)"
+        arrays = ", ".join(f"${nth}::{column.kind}[]" for nth, column in enumerate(self.parents, 1))
+        names = ", ".join(f"m{nth}" for nth in range(len(self.parents)))
+        return f"unnest({arrays}) WITH ORDINALITY AS parent ({names}, nth)"
+
+    def _place(self, bound: list[object], value: object) -> str:
+        bound.append(value)
+        return f"${len(self.parents) + len(bound)}"
+
+    def _beyond(
+        self, sign: str, values: tuple[object, ...] | None, bound: list[object]
+    ) -> list[str]:
+        if values is None:
+            return []
+        places = [
+            f"{self._place(bound, value)}::{column.kind}"
+            for column, value in zip(self.order, values, strict=True)
+        ]
+        columns = ", ".join(column.sql for column in self.order)
+        return [f"({columns}) {sign} ({', '.join(places)})"]
+
+    def _ordered(self, columns: Iterable[str]) -> str:
+        return ", ".join(f"{column} DESC" if self.descending else column for column in columns)
