@@ -33,6 +33,21 @@ check: .venv/.ready ## Lint, types and the direction of imports.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+acceptance: .venv/.ready ## Sell GitHub's whole REST API, end to end (needs node and npm).
+	cd tests/acceptance && npm ci --silent
+	$(BIN)/python -m pytest -q --override-ini addopts= --strict-markers --import-mode=importlib tests/acceptance $(ARGS)
+
+conformance: .venv/.ready ## Run the cases of CASES, a folder from outside the project.
+	@if [ -d "$(CASES)" ]; then $(BIN)/python -m tests.conformance "$(CASES)"; \
+	else echo "conformance: there is no folder $(CASES); name one with CASES=DIR"; fi
+
+bench-deps: .venv/.ready ## Install what the benchmarks compare with: today it is all in the lock.
+	@echo "bench-deps: the peers of today's benchmarks come with the environment"
+
+bench: bench-deps ## Run every benchmark; each prints one JSON line at its end.
+	$(BIN)/python benchmarks/append.py
+	$(BIN)/python benchmarks/rebuild.py
+
 lock: .venv/.ready ## Resolve the dependencies again into the two locks.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links -c requirements.lock pyproject.toml --group dev -o requirements-dev.lock

@@ -18,12 +18,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-from database import database, package_environment, server
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
+from benchmarks.database import database, package_environment, server
 from controlplane.app import App, running
 from controlplane.auth import process
 from controlplane.commands import execute

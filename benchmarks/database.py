@@ -17,7 +17,7 @@ from controlplane.store.embedded import ensure
 def server() -> Iterator[str]:
     """Return the DSN of a PostgreSQL with fsync on, in a temporary folder."""
     folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
-    lease = ensure(folder / "data")
+    lease = ensure(folder)
     try:
         yield lease.dsn
     finally:

@@ -17,13 +17,13 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from database import database, package_environment, server
 from eventsourcing.application import Application
 from eventsourcing.persistence import Mapper, Tracking, Transcoder
 from eventsourcing.postgres import PostgresDatastore, PostgresTrackingRecorder
 from eventsourcing.projection import Projection, ProjectionRunner
 from psycopg.sql import SQL
 
+from benchmarks.database import database, package_environment, server
 from controlplane.app import running
 from controlplane.store.mapper import PackageMapper, to_stored_event
 from controlplane.store.rebuild import rebuild
@@ -31,7 +31,8 @@ from domain.aggregate import Aggregate, Why
 from domain.subscription import Subscription
 from projections import subscription
 
-SUBSCRIPTIONS = 50_000
+SUBSCRIPTIONS = 250_000
+EVENTS_EACH = 4
 EVENTS_PEER = 10_000
 ROUNDS = 3
 AT = datetime(2026, 1, 1, tzinfo=UTC)

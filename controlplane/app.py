@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from controlplane.store.eventstore import EventStore
 from controlplane.store.generation import views
 from controlplane.store.migrate import migrate
 from controlplane.store.projector import Projector
+from controlplane.store.retention import keep_tidy
 from controlplane.store.vault import Vault
 from controlplane.store.writer import Writer
 from projections import PROJECTIONS
@@ -32,6 +33,8 @@ class App:
     services: Services
     projector: Projector
     epoch: int
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set, and the projector's watchers called, when the process stops: long polls answer then."""
 
     def context(self, caller: Caller, correlation: str = "") -> Context:
         """Return what one request of the caller may reach."""
@@ -83,13 +86,16 @@ async def running(
         await stack.enter_async_context(pool)
         writer = Writer(connect, budget_s)
         store = EventStore(pool, writer, budget_s)
-        vault = Vault(pool, entropy)
+        vault = Vault(pool, entropy, budget_s)
         services = Services(store, vault, pool, now, new_id, entropy, settings.log_commands)
         projector = Projector(pool, PROJECTIONS, budget_s)
         await projector.prepare()
         await stack.enter_async_context(writer.running())
         if follow:
-            following = asyncio.create_task(projector.follow(connect, store), name="projector")
-            stack.push_async_callback(asyncio.wait, [following])
-            stack.callback(following.cancel)
+            for task in (
+                asyncio.create_task(projector.follow(connect, store), name="projector"),
+                asyncio.create_task(keep_tidy(pool), name="retention"),
+            ):
+                stack.push_async_callback(asyncio.wait, [task])
+                stack.callback(task.cancel)
         yield App(settings, services, projector, epoch)

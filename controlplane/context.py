@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from uuid import UUID
 
 from controlplane.store import Pool
@@ -29,6 +30,11 @@ class Caller:
     """The one team whose things a developer sees; None sees every team's."""
     gateway_id: UUID | None = None
 
+    @cached_property
+    def organization(self) -> str:
+        """The organization as events name it."""
+        return str(self.organization_id)
+
 
 @dataclass(frozen=True)
 class Services:
@@ -54,7 +60,7 @@ class Context:
     def why(self, *, reason: str) -> Why:
         """Return the envelope of a new command."""
         return Why(
-            organization=str(self.caller.organization_id),
+            organization=self.caller.organization,
             actor=self.caller.actor,
             actor_kind=self.caller.actor_kind,
             channel=self.caller.channel,

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from controlplane.app import App
 from controlplane.auth import NotAuthenticatedError, authenticate, bearer
@@ -43,7 +44,7 @@ def problem(status: int, title: str, reference: str, detail: str = "") -> web.Re
     )
 
 
-def middleware(app: App) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def middleware(app: App) -> Middleware:
     """Return the middleware that gives each request its id, its caller and readable errors."""
 
     @web.middleware

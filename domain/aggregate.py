@@ -8,7 +8,7 @@ with a TOPIC must give every nested event a TOPIC: the name it is stored under f
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypedDict
+from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypedDict, cast
 from uuid import UUID
 
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate
@@ -88,8 +88,7 @@ class Aggregate(BaseAggregate[UUID]):
         """Return a new aggregate of `why`'s organization whose first event is `event`."""
         topic = get_topic(cls)
         first = event(aggregate_id, cls.INITIAL_VERSION, at, topic, why, *args, **payload)
-        aggregate = first.mutate(None)
-        assert isinstance(aggregate, cls)
+        aggregate: Self = first.mutate(None)
         aggregate.pending_events.append(first)
         return aggregate
 
@@ -105,6 +104,11 @@ class Aggregate(BaseAggregate[UUID]):
         happened = event(self.id, self.version + 1, at, why, *args, **payload)
         happened.mutate(self)
         self.pending_events.append(happened)
+
+    @property
+    def happened(self) -> "list[Aggregate.Event]":
+        """The events since the aggregate was loaded; the list is the aggregate's own."""
+        return cast("list[Aggregate.Event]", self.pending_events)
 
     def copy(self) -> Self:
         """Return an aggregate that can change without changing this one.

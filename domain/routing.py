@@ -7,6 +7,7 @@
 
 The rows are normalised: a subscription names its plan, a plan its products, a version its product.
 A row that is not there grants nothing: a subscription that is gone takes its keys with it.
+A version's routes are {id, operation, method, path}: `operation` is the contract's own id of it.
 Ids hold letters, digits and hyphens only. Instants are ISO 8601 in UTC; they travel with the row,
 so what holds at an instant is a function of the row and the clock.
 
@@ -16,20 +17,20 @@ the published description. `apply` and `content_hash` are what a gateway does wi
 
 from bisect import insort
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, TypeAlias
 from uuid import UUID
 
 import orjson
 
-from domain.aggregate import DomainError
 from domain.api_version import Upstream
 from domain.contract.operation import Operation
 from domain.plan import PlanTerms
 
 FORMAT = 1
 MAX_STALENESS_S = 24 * 3_600
+ROUTE_ID_DIGITS = 16
 PRODUCT, VERSION, PLAN, SUBSCRIPTION, GROUP = "product", "version", "plan", "subscription", "group"
 KINDS = (PRODUCT, VERSION, PLAN, SUBSCRIPTION)
 LISTS = {kind: f"{kind}s" for kind in KINDS}
@@ -38,7 +39,7 @@ Body: TypeAlias = Mapping[str, Any]
 Document: TypeAlias = Mapping[str, Any]
 
 
-class DeltaMisfitError(DomainError):
+class DeltaMisfitError(ValueError):
     """A delta fits only the configuration whose group and cursor it names; take a snapshot."""
 
 
@@ -57,10 +58,7 @@ def version(
     operations: Iterable[Operation],
 ) -> Body:
     """Return the row of a version; a GraphQL contract is one route, for it has one address."""
-    routes = [
-        {"id": operation.id, "method": operation.method, "path": operation.path}
-        for operation in operations
-    ]
+    routes = [_route(each.id, each.method, each.path) for each in operations]
     return {
         "id": str(version_id),
         "product": str(product_id),
@@ -68,12 +66,16 @@ def version(
         "base": f"v{number.partition('.')[0]}",
         "kind": kind,
         "upstreams": {upstream.environment: upstream.url for upstream in upstreams},
-        "routes": [{"id": "POST /", "method": "POST", "path": "/"}]
-        if kind == "GRAPHQL"
-        else routes,
+        "routes": [_route("POST /", "POST", "/")] if kind == "GRAPHQL" else routes,
         "auth": "api_key",
         "state": "PUBLISHED",
     }
+
+
+def _route(operation_id: str, method: str, path: str) -> Body:
+    # Its id goes where a path cannot: into map files, metric labels and header values.
+    route_id = sha256(operation_id.encode()).hexdigest()[:ROUTE_ID_DIGITS]
+    return {"id": route_id, "operation": operation_id, "method": method, "path": path}
 
 
 def plan_row_id(plan_id: UUID, number: int) -> str:
@@ -112,7 +114,7 @@ def with_key(row: Body, *, key_id: str, sha256: str, sha1: str, not_after: datet
         "id": key_id,
         "sha256": sha256,
         "sha1": sha1,
-        "not_after": not_after.isoformat() if not_after else None,
+        "not_after": not_after.astimezone(UTC).isoformat() if not_after else None,
     }
     return {**row, "keys": [*row["keys"], key]}
 
@@ -199,7 +201,7 @@ def apply(document: Document, received: Document) -> Document:
         return received
     same_group = received["group"]["id"] == document["group"]["id"]
     if not same_group or received["since"] != document["cursor"]:
-        raise DeltaMisfitError("since")
+        raise DeltaMisfitError
     gone = {(each["kind"], each["id"]) for each in received["removed"]}
     head = {name: value for name, value in received.items() if name not in {"since", "removed"}}
     lists = {

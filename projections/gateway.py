@@ -52,7 +52,9 @@ def project(recorded: Recorded, rows: Rows) -> None:
     match event:
         case GatewayGroup.Opened():
             row |= {"slug": event.slug, "environment": event.environment}
-            row["product_ids"] = orjson.dumps([str(product) for product in event.product_ids]).decode()
+            row["product_ids"] = orjson.dumps(
+                [str(product) for product in event.product_ids]
+            ).decode()
             row["position"] = recorded.position
         case Gateway.Registered():
             row |= {"group_id": event.group_id, "name": event.name}

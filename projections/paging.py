@@ -1,6 +1,5 @@
 """Pages of rows in an order (keyset paging): one statement, whatever the number of parents."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,7 +24,7 @@ class Pages:
     """Which rows to read: for each parent those between two places of an order, at most `limit`.
 
     `source` is what follows FROM; `parents` are the columns that equal the values of the parent.
-    Without an order the rows of a parent come in any; an order ends in a unique column.
+    An order ends in a unique column; without one the rows of a parent come in any.
     """
 
     source: str
@@ -37,11 +36,13 @@ class Pages:
     after: tuple[object, ...] | None = None
     before: tuple[object, ...] | None = None
 
-    def statement(self) -> tuple[str, list[object]]:
-        """Return the SQL and the values of its last parameters.
+    def statement(self, rows: int) -> tuple[str, list[object]]:
+        """Return the SQL that yields at most `rows`, and the values of its last parameters.
 
         The first parameters are one array for each column of `parents`. Rows carry `nth`, which
-        counts parents from 1, and `cursor_0`, `cursor_1`, ...: their place in the order.
+        counts parents from 1; `place`, by which those of a parent sort; and `cursor_0`,
+        `cursor_1`, ...: their place in the order. They come in no order, lest the database sort
+        more of them than it is asked for.
         """
         bound: list[object] = []
         clauses = [f"{column.sql} = parent.m{nth}" for nth, column in enumerate(self.parents)]
@@ -52,17 +53,16 @@ class Pages:
         clauses += self._beyond(later, self.after, bound)
         clauses += self._beyond(earlier, self.before, bound)
         cursors = [f"{column.sql} AS cursor_{nth}" for nth, column in enumerate(self.order)]
-        select = [
-            f"SELECT {', '.join(['n.*', *cursors])} FROM {self.source}",
-            f"WHERE {' AND '.join(clauses)}" if clauses else "",
-            f"ORDER BY {self._ordered(column.sql for column in self.order)}" if self.order else "",
-            f"LIMIT {self._place(bound, self.limit)}",
-        ]
-        names = [f"cursor_{nth}" for nth in range(len(self.order))]
-        outer = ", ".join(filter(None, ["parent.nth", self._ordered(f"node.{n}" for n in names)]))
+        direction = " DESC" if self.descending else ""
+        order = ", ".join(f"{column.sql}{direction}" for column in self.order)
+        by = f"ORDER BY {order}" if order else ""
+        columns = ", ".join(["n.*", *cursors, f"row_number() OVER ({by}) AS place"])
+        where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
+        limit = self._place(bound, self.limit)
         return (
-            f"SELECT parent.nth, node.* FROM {self._given()}"  # noqa: S608  # our own names
-            f" CROSS JOIN LATERAL ({' '.join(filter(None, select))}) AS node ORDER BY {outer}"
+            f"SELECT parent.nth, node.* FROM {self._given()} CROSS JOIN LATERAL"  # noqa: S608
+            f" (SELECT {columns} FROM {self.source} {where} {by} LIMIT {limit}) AS node"
+            f" LIMIT {self._place(bound, rows)}"
         ), bound
 
     def _given(self) -> str:
@@ -87,6 +87,3 @@ class Pages:
         ]
         columns = ", ".join(column.sql for column in self.order)
         return [f"({columns}) {sign} ({', '.join(places)})"]
-
-    def _ordered(self, columns: Iterable[str]) -> str:
-        return ", ".join(f"{column} DESC" if self.descending else column for column in columns)

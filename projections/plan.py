@@ -26,6 +26,9 @@ PLAN = Table(
         "organization_id, slug",
         "organization_id, name, id",
         "organization_id, created_at, id",
+        "state, name, id",  # what is offered by all organizations
+        "state, created_at, id",
+        "id",  # a node asked for without a token
     ),
 )
 PLAN_VERSION = Table(

@@ -29,6 +29,8 @@ PRODUCT = Table(
         "organization_id, name, id",
         "organization_id, created_at, id",
         "state, visibility, name, id",  # the public catalogue of all organizations
+        "state, visibility, created_at, id",
+        "id",  # a node asked for without a token
     ),
 )
 API_VERSION = Table(
@@ -49,7 +51,7 @@ API_VERSION = Table(
         "created_at": "timestamptz",
         "changed_at": "timestamptz",
     },
-    indexes=("organization_id, product_id, created_at, id",),
+    indexes=("organization_id, product_id, created_at, id", "id"),
 )
 OPERATION = Table(
     "operation",

@@ -7,12 +7,16 @@ from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+import hypothesis
 import pytest
 
 from controlplane.app import App, running
 from controlplane.store.embedded import ensure
 from tests.given import AT
 
+# The machine is shared: an example may take as long as it takes, and there are a few dozen.
+hypothesis.settings.register_profile("controlplane", deadline=None, max_examples=40)
+hypothesis.settings.load_profile("controlplane")
 DATABASES = itertools.count(1)
 
 
@@ -20,9 +24,17 @@ DATABASES = itertools.count(1)
 def server() -> Iterator[str]:
     """Return the DSN of a throw-away PostgreSQL."""
     folder = Path(tempfile.mkdtemp(prefix="controlplane-"))
-    lease = ensure(folder / "data")
+    lease = ensure(folder)
     yield lease.dsn
     lease.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """Return an empty directory for an embedded server, which also `nobody` reaches."""
+    folder = Path(tempfile.mkdtemp(prefix="controlplane-"))
+    yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 

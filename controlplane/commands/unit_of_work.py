@@ -105,8 +105,5 @@ class UnitOfWork:
     def events(self) -> tuple[Aggregate.Event, ...]:
         """What happened so far, stream by stream."""
         return tuple(
-            event
-            for aggregate in self.aggregates.values()
-            for event in aggregate.pending_events
-            if isinstance(event, Aggregate.Event)
+            event for aggregate in self.aggregates.values() for event in aggregate.happened
         )

@@ -1,5 +1,8 @@
 """Events, commands and read models in PostgreSQL."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 import asyncpg
@@ -25,3 +28,18 @@ UNREACHABLE = (
 
 class UnavailableError(Exception):
     """The database cannot be reached; nothing was acknowledged. Try again, with the same key."""
+
+
+@asynccontextmanager
+async def lent(pool: Pool, budget_s: float) -> AsyncIterator[Connection]:
+    """Lend a connection for one question. Raises UnavailableError when the budget is spent."""
+    try:
+        async with asyncio.timeout(budget_s), pool.acquire() as connection:
+            try:
+                yield connection
+            except (asyncio.CancelledError, TimeoutError):
+                # Given back as it is, it would wait for the server to confirm a cancellation.
+                connection.terminate()
+                raise
+    except UNREACHABLE as error:
+        raise UnavailableError(str(error) or type(error).__name__) from error

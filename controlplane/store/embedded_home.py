@@ -121,9 +121,12 @@ def home_of(data_dir: Path) -> Home:
         account = Account(os.geteuid(), os.getegid(), switch=False)
         return Home(_follow(link) if link.is_symlink() else path, account)
     owner = path.stat().st_uid
-    user = pwd.getpwnam("nobody")
-    with suppress(KeyError):  # initdb insists on a user with a name
-        user = user if owner == 0 else pwd.getpwuid(owner)
+    user = _named(owner) or _named("nobody")
+    if user is None:
+        raise EmbeddedPostgresError(
+            "PostgreSQL refuses to run as root, and there is no user `nobody` to run it instead."
+            " Start as a plain user, or use a server of your own."
+        )
     account = Account(user.pw_uid, user.pw_gid, switch=True)
     if owner == 0 and not any(path.iterdir()):
         path.chmod(0o711)  # new and ours; what is in it stays private
@@ -137,6 +140,14 @@ def home_of(data_dir: Path) -> Home:
         except FileExistsError:  # another process was faster
             new.rmdir()
     return Home(_follow(link), account)
+
+
+def _named(user: int | str) -> pwd.struct_passwd | None:
+    """Return a user other than root that has a name, on which initdb insists."""
+    with suppress(KeyError):
+        found = pwd.getpwuid(user) if isinstance(user, int) else pwd.getpwnam(user)
+        return found if found.pw_uid != 0 else None
+    return None
 
 
 def shelter() -> Path:

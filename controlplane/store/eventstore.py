@@ -2,13 +2,12 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from controlplane.store import UNREACHABLE, Connection, Pool, UnavailableError
+from controlplane.store import Connection, Pool, lent
 from controlplane.store.mapper import to_domain_event, to_stored_event
 from controlplane.store.turns import Turns
 from controlplane.store.writer import ConflictError, Receipt, Save, Writer
@@ -46,17 +45,9 @@ class EventStore:
         self._pool = pool
         self._writer = writer
         self._budget_s = budget_s
-        self.turns = Turns()
+        self.turns = Turns(budget_s)
         self._at_hand: OrderedDict[UUID, Aggregate] = OrderedDict()
-        self._suspect: set[UUID] = set()  # of those at hand
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        try:
-            async with asyncio.timeout(self._budget_s), self._pool.acquire() as connection:
-                yield connection
-        except UNREACHABLE as error:
-            raise UnavailableError(str(error) or type(error).__name__) from error
+        self._suspect: dict[UUID, object] = {}  # of those at hand; each doubt is an object
 
     async def load(self, aggregate_id: UUID) -> Aggregate | None:
         """Return the aggregate as last seen, or None if there is no such stream.
@@ -67,14 +58,22 @@ class EventStore:
         if known is not None and aggregate_id not in self._suspect:
             self._at_hand.move_to_end(aggregate_id)
             return known
-        async with self._connection() as connection:
-            rows = await connection.fetch(
-                "SELECT topic, state, originator_version FROM stored_events"
-                " WHERE originator_id = $1 AND originator_version > $2 ORDER BY originator_version",
-                aggregate_id,
-                known.version if known else 0,
-            )
-        self._suspect.discard(aggregate_id)
+        doubt = self._suspect.setdefault(aggregate_id, object())
+        try:
+            async with lent(self._pool, self._budget_s) as connection:
+                rows = await connection.fetch(
+                    "SELECT topic, state, originator_version FROM stored_events WHERE"
+                    " originator_id = $1 AND originator_version > $2 ORDER BY originator_version",
+                    aggregate_id,
+                    known.version if known else 0,
+                )
+        except BaseException:
+            if known is None:
+                self._suspect.pop(aggregate_id, None)
+            raise
+        # Doubted anew meanwhile, it stays so: what we read may be from before the reason.
+        if self._suspect.get(aggregate_id) is doubt or not (known or rows):
+            self._suspect.pop(aggregate_id, None)
         aggregate: Any = known.copy() if known else None
         for row in rows:
             event = to_domain_event(row["topic"], row["state"], aggregate_id, row[2])
@@ -95,7 +94,7 @@ class EventStore:
         `asserted` are the streams that were only read. Raises ConflictError, UnavailableError.
         """
         changed = list(aggregates)
-        events = tuple(_pending(changed))
+        events = tuple(event for aggregate in changed for event in aggregate.happened)
         save = Save(
             receipt,
             [to_stored_event(event) for event in events],
@@ -114,7 +113,7 @@ class EventStore:
 
         Raises IdempotencyKeyReusedError, UnavailableError.
         """
-        async with self._connection() as connection:
+        async with lent(self._pool, self._budget_s) as connection:
             row = await connection.fetchrow(
                 "SELECT request_hash, events, position FROM commands"
                 " WHERE organization = $1 AND actor = $2 AND key = $3",
@@ -134,7 +133,7 @@ class EventStore:
         """Tell whether no stream has moved on since it was seen at the version given."""
         if not versions:
             return True
-        async with self._connection() as connection:
+        async with lent(self._pool, self._budget_s) as connection:
             moved = await connection.fetchval(
                 "SELECT EXISTS (SELECT FROM unnest($1::uuid[], $2::bigint[]) AS seen (id, version)"
                 " JOIN stored_events ON originator_id = id AND originator_version = version + 1)",
@@ -145,7 +144,7 @@ class EventStore:
 
     async def document(self, sha256: bytes) -> bytes | None:
         """Return the content with this hash. Raises UnavailableError."""
-        async with self._connection() as connection:
+        async with lent(self._pool, self._budget_s) as connection:
             body = await connection.fetchval("SELECT body FROM documents WHERE sha256 = $1", sha256)
         assert body is None or isinstance(body, bytes)
         return body
@@ -155,11 +154,13 @@ class EventStore:
         for aggregate_id, version in versions.items():
             known = self._at_hand.get(aggregate_id)
             if known is not None and known.version <= version:
-                self._suspect.add(aggregate_id)
+                self._suspect[aggregate_id] = object()
 
     def suspect_all(self, aggregate_ids: Iterable[UUID]) -> None:
         """Have these brought up to date when they are asked for next."""
-        self._suspect.update(each for each in aggregate_ids if each in self._at_hand)
+        for aggregate_id in aggregate_ids:
+            if aggregate_id in self._at_hand or aggregate_id in self._suspect:
+                self._suspect[aggregate_id] = object()
 
     def _keep(self, aggregate: Aggregate) -> None:
         known = self._at_hand.get(aggregate.id)
@@ -168,14 +169,7 @@ class EventStore:
             self._at_hand.move_to_end(aggregate.id)
         while len(self._at_hand) > CACHED_AGGREGATES:
             dropped, _ = self._at_hand.popitem(last=False)
-            self._suspect.discard(dropped)
-
-
-def _pending(aggregates: Iterable[Aggregate]) -> Iterable[Aggregate.Event]:
-    for aggregate in aggregates:
-        for event in aggregate.pending_events:
-            assert isinstance(event, Aggregate.Event)
-            yield event
+            self._suspect.pop(dropped, None)
 
 
 async def read(

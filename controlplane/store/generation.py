@@ -106,9 +106,13 @@ async def live(connection: Connection, model: ReadModel) -> Generation:
 
 
 async def moved(connection: Connection, generations: Iterable[Generation], position: int) -> None:
-    """Note up to which position events are in the rows of the generations."""
+    """Note up to which position events are in the rows of the generations.
+
+    One that is further already stays there: its events would be folded a second time.
+    """
     await connection.execute(
-        "UPDATE notification_tracking SET notification_id = $2 WHERE application_name = ANY($1)",
+        "UPDATE notification_tracking SET notification_id = greatest(notification_id, $2)"
+        " WHERE application_name = ANY($1)",
         [generation.schema for generation in generations],
         position,
     )

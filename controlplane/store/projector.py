@@ -39,8 +39,12 @@ class Projector:
         self._probe_s = probe_s
         self._moved = asyncio.Condition()
         self._woken = asyncio.Event()
+        self._seen = 0  # up to where this process knows what others did
         self.position = -1
-        """The position that all read models have reached, as far as this process knows."""
+        """The position that all read models have reached, as far as this process knows.
+
+        Those that fail do not count: who waits for the others need not wait for them.
+        """
         self.caught_up = False
         """Whether they reached, at least once, what was the last position then."""
         self.failing: set[str] = set()
@@ -53,6 +57,8 @@ class Projector:
         for model in self._models:
             async with self._pool.acquire() as connection, connection.transaction():
                 await live(connection, model)
+        async with self._pool.acquire() as connection:
+            self._seen = await head(connection)
 
     async def catch_up(self) -> bool:
         """Project the next page; tell whether there may be more."""
@@ -82,7 +88,7 @@ class Projector:
                 self.failing.discard(model.NAME)
                 any_more |= more
                 positions.append(upto)
-        if not self.failing:
+        if positions:
             await self._reached(min(positions))
         return any_more
 
@@ -98,7 +104,9 @@ class Projector:
             if start >= last:
                 return last, False
             upto = min(start + PAGE_EVENTS, last)
-            page = await read(connection, after=start, upto=upto)
+            # Only what somebody folds: a later release beside us writes topics unknown here.
+            topics = list({event.TOPIC for model in models for event in model.EVENTS})
+            page = await read(connection, after=start, upto=upto, topics=topics)
             for generation in generations:
                 fold = Fold(generation, fresh=False)
                 after = positions[generation.schema]
@@ -147,41 +155,43 @@ class Projector:
         def wake(*_: object) -> None:
             self._woken.set()
 
-        await link.add_listener("stored_events", wake)
-        await link.add_listener("projected", wake)
-        seen = await head(link)
+        async with asyncio.timeout(self._probe_s):
+            await link.add_listener("stored_events", wake)
+            await link.add_listener("projected", wake)
         while True:  # The notification wakes, the poll guarantees, the position decides.
             self._woken.clear()
             while await self.catch_up():
                 pass
             # A half-open connection never notifies, and only fails when it is used.
             async with asyncio.timeout(self._probe_s):
-                seen = await self._observe(link, store, seen)
+                await self._observe(link, store)
             # Not wait_for: in Python 3.11 it can swallow a cancellation.
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._woken.wait()
 
-    async def _observe(self, link: Connection, store: EventStore, seen: int) -> int:
+    async def _observe(self, link: Connection, store: EventStore) -> None:
         """Learn what other processes did: how far they projected, which tokens they revoked."""
-        schemas = [each.schema for each in await live_now(link, self._models)]
-        projected = await link.fetchval(
-            "SELECT min(notification_id) FROM notification_tracking"
+        generations = await live_now(link, self._models)
+        rows = await link.fetch(
+            "SELECT application_name, notification_id FROM notification_tracking"
             " WHERE application_name = ANY($1)",
-            schemas,
+            [each.schema for each in generations],
         )
+        positions = {row["application_name"]: row["notification_id"] for row in rows}
+        well = [each.schema for each in generations if each.model.NAME not in self.failing]
         last = await head(link)
         revoked = await link.fetch(
             "SELECT originator_id FROM stored_events WHERE notification_id > $1"
             " AND notification_id <= $2 AND topic = $3",
-            seen,
+            self._seen,
             last,
             AccessToken.Revoked.TOPIC,
         )
         store.suspect_all(row["originator_id"] for row in revoked)
-        await self._reached(projected)
-        self.caught_up = self.caught_up or projected >= seen
-        return last
+        await self._reached(min((positions.get(schema, -1) for schema in well), default=-1))
+        self.caught_up = self.caught_up or min(positions.values(), default=-1) >= self._seen
+        self._seen = last
 
 
 async def live_now(connection: Connection, models: Sequence[ReadModel]) -> list[Generation]:
@@ -197,10 +207,16 @@ async def live_now(connection: Connection, models: Sequence[ReadModel]) -> list[
 
 
 async def _lock(connection: Connection, generations: Sequence[Generation]) -> dict[str, int]:
-    """Return the positions of those generations that nobody else is projecting."""
+    """Return the positions of those generations that nobody else is projecting.
+
+    All of them are locked under the first one's name before: two that are woken at the same
+    moment would else get some each, and both give up until the next event.
+    """
     rows = await connection.fetch(
         "SELECT application_name, notification_id FROM notification_tracking"
-        " WHERE application_name = ANY($1) ORDER BY application_name FOR UPDATE SKIP LOCKED",
+        " WHERE application_name = ANY($1) AND (SELECT pg_try_advisory_xact_lock(hashtext($2)))"
+        " ORDER BY application_name FOR UPDATE SKIP LOCKED",
         [generation.schema for generation in generations],
+        f"project {generations[0].schema}",
     )
     return {row["application_name"]: row["notification_id"] for row in rows}

@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from controlplane.store import UnavailableError
+
 
 class Turns:
     """Locks for streams that callers collided on; without a collision nobody waits for a turn.
@@ -14,7 +16,8 @@ class Turns:
     moment, all but one decide in vain, and some lose every time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget_s: float) -> None:
+        self._budget_s = budget_s
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     def taken(self, streams: Iterable[UUID]) -> bool:
@@ -26,11 +29,18 @@ class Turns:
 
     @asynccontextmanager
     async def at(self, streams: Iterable[UUID]) -> AsyncIterator[None]:
-        """Wait for a turn at all of the streams, and keep it until the block ends."""
+        """Wait for a turn at all of the streams, and keep it until the block ends.
+
+        Raises UnavailableError when it does not come within the budget.
+        """
         async with AsyncExitStack() as stack:
-            for stream in sorted(streams):  # one order for all, so that nobody waits in a circle
-                lock = self._locks.get(stream)
-                if lock is None:
-                    lock = self._locks[stream] = asyncio.Lock()
-                await stack.enter_async_context(lock)
+            try:
+                async with asyncio.timeout(self._budget_s):
+                    for stream in sorted(streams):  # one order, so that nobody waits in a circle
+                        lock = self._locks.get(stream)
+                        if lock is None:
+                            lock = self._locks[stream] = asyncio.Lock()
+                        await stack.enter_async_context(lock)
+            except TimeoutError:
+                raise UnavailableError("Too many change the same thing.") from None
             yield

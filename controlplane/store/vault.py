@@ -9,7 +9,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from controlplane.store import Pool
+from controlplane.store import Pool, lent
 from domain.sealed import Sealed
 
 KEY_BYTES = 32
@@ -17,10 +17,14 @@ NONCE_BYTES = 12
 
 
 class Vault:
-    """Seals and opens texts about persons. Keys are never kept in memory beyond a call."""
+    """Seals and opens texts about persons. Keys are never kept in memory beyond a call.
 
-    def __init__(self, pool: Pool, entropy: Callable[[int], bytes]) -> None:
+    Every method raises UnavailableError when the database does not answer within `budget_s`.
+    """
+
+    def __init__(self, pool: Pool, entropy: Callable[[int], bytes], budget_s: float) -> None:
         self._pool = pool
+        self._budget_s = budget_s
         self._entropy = entropy
 
     async def seal(self, organization: UUID, person: UUID, *texts: str) -> tuple[Sealed, ...]:
@@ -32,11 +36,12 @@ class Vault:
     async def open(self, organization: UUID, sealed: Iterable[Sealed]) -> list[str | None]:
         """Return the texts, None for those whose person was forgotten; one SQL statement."""
         boxes = list(sealed)
-        rows = await self._pool.fetch(
-            "SELECT person, key FROM person_keys WHERE organization = $1 AND person = ANY($2)",
-            organization,
-            [UUID(box.person) for box in boxes],
-        )
+        async with lent(self._pool, self._budget_s) as connection:
+            rows = await connection.fetch(
+                "SELECT person, key FROM person_keys WHERE organization = $1 AND person = ANY($2)",
+                organization,
+                [UUID(box.person) for box in boxes],
+            )
         keys = {str(row["person"]): AESGCM(row["key"]) for row in rows}
         return [_open(keys.get(box.person), organization, box) for box in boxes]
 
@@ -52,13 +57,14 @@ class Vault:
 
     async def _key(self, organization: UUID, person: UUID) -> bytes:
         # The update changes nothing; without it the row of an earlier call would not come back.
-        key = await self._pool.fetchval(
-            "INSERT INTO person_keys VALUES ($1, $2, $3) ON CONFLICT (organization, person)"
-            " DO UPDATE SET key = person_keys.key RETURNING key",
-            organization,
-            person,
-            self._entropy(KEY_BYTES),
-        )
+        async with lent(self._pool, self._budget_s) as connection:
+            key = await connection.fetchval(
+                "INSERT INTO person_keys VALUES ($1, $2, $3) ON CONFLICT (organization, person)"
+                " DO UPDATE SET key = person_keys.key RETURNING key",
+                organization,
+                person,
+                self._entropy(KEY_BYTES),
+            )
         assert isinstance(key, bytes)
         return key
 

@@ -10,13 +10,14 @@ from uuid import UUID
 import asyncpg
 from eventsourcing.persistence import StoredEvent
 
+from controlplane.metrics import COMMIT_COMMANDS
 from controlplane.store import UNREACHABLE, UnavailableError
 from domain.aggregate import DomainError
 
 BATCH_SAVES = 1_024
 BATCH_BYTES = 64 * 2**20
 QUEUE_SAVES = 8_192
-FIRST_PAUSE_S = 0.05
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.05, 0.5
 
 Connect: TypeAlias = "Callable[[], Awaitable[asyncpg.Connection[asyncpg.Record]]]"
 
@@ -89,7 +90,7 @@ class Writer:
     """Commits saves; nothing is acknowledged before its COMMIT.
 
     `connect` opens a connection of the writer's own. `budget_s` bounds one statement, and also
-    how long saves wait for a database that is away before they fail with UnavailableError.
+    how long a save waits, for its batch and for a database that is away.
     """
 
     def __init__(self, connect: Connect, budget_s: float) -> None:
@@ -115,8 +116,12 @@ class Writer:
 
         Raises ConflictError, UnavailableError, or what PostgreSQL says of the save's own values.
         """
-        await self._queue.put(save)
-        return await save.committed
+        try:
+            async with asyncio.timeout(self._budget_s):
+                await self._queue.put(save)
+                return await save.committed
+        except TimeoutError:
+            raise UnavailableError(f"It was not done within {self._budget_s:g} s.") from None
 
     async def _run(self) -> None:
         waiting: list[Save] = []
@@ -133,28 +138,26 @@ class Writer:
                     self._queue.task_done()
 
     async def _commit(self, batch: list[Save]) -> None:
-        """Settle every save of the batch: stored, refused, or failed."""
-        deadline = asyncio.get_running_loop().time() + self._budget_s
+        """Settle every save of the batch: stored, refused, or given up by its caller."""
         pause_s = FIRST_PAUSE_S
-        while True:
+        while batch := [save for save in batch if not save.committed.done()]:
             try:
                 await self._write(batch)
-            except UNREACHABLE as error:
+            except UNREACHABLE:
                 # A COMMIT may have gone through unheard. Sent again, such a save is refused by
                 # its own row in `commands`, which is how its caller learns of the success.
                 self._drop_link()
-                if asyncio.get_running_loop().time() + pause_s > deadline:
-                    return _fail(batch, UnavailableError(str(error) or type(error).__name__))
                 await asyncio.sleep(pause_s)
-                pause_s *= 2
+                pause_s = min(2 * pause_s, LAST_PAUSE_S)
             except Exception as error:  # noqa: BLE001  # the writer outlives any save
                 if len(batch) == 1:
-                    return _fail(batch, error)
+                    _fail(batch, error)
+                    break
                 for save in batch:  # one save must not fail its neighbours
                     await self._commit([save])
-                return None
+                break
             else:
-                return None
+                break
 
     async def _write(self, batch: Sequence[Save]) -> None:
         events = [(nth, event) for nth, save in enumerate(batch, 1) for event in save.events]
@@ -185,7 +188,9 @@ class Writer:
                 [body for _, body in documents],
             )
         assert verdict is not None
-        _settle(batch, verdict["head"], set(verdict["refused"]))
+        refused = set(verdict["refused"])
+        COMMIT_COMMANDS.observe(len(batch) - len(refused))
+        _settle(batch, verdict["head"], refused)
 
     def _drop_link(self) -> None:
         if self._link is not None:

@@ -114,7 +114,7 @@ def test_any_json_is_read_or_refused(tree: object) -> None:
     _read(yaml.safe_dump(tree, allow_unicode=True).encode())
 
 
-def _replaced(tree: Any, path: list[int], value: object) -> Any:  # noqa: ANN401  # any JSON
+def _replaced(tree: Any, path: list[int], value: object) -> Any:  # any JSON
     """Return the tree with the value at the end of a way through it; 0 is the first member."""
     if not path or not isinstance(tree, dict | list) or not tree:
         return value

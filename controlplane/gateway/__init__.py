@@ -1,0 +1,1 @@
+"""What gateways meet: their configuration over HTTP and GraphQL, and their acknowledgements."""

@@ -1,0 +1,224 @@
+"""Who may have which configuration, and the long poll that hands it out."""
+
+import asyncio
+import gzip
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import Counter, Gauge
+
+from controlplane.app import App
+from controlplane.auth import NotAuthenticatedError, authenticate, bearer
+from controlplane.commands import NotFoundError, NotPermittedError
+from controlplane.context import Caller
+from controlplane.gateway.document import (
+    Cursor,
+    CursorInvalidError,
+    Document,
+    delta,
+    size_bytes,
+    snapshot,
+)
+from controlplane.gateway.mirror import Encoded, Served
+from controlplane.gateway.mirrors import Mirrors
+from controlplane.http import CONTEXT
+from domain.aggregate import DomainError
+from domain.gateway import Gateway
+
+WAITERS = 5_000
+WAIT_MAX_S = 60
+GZIP_FROM_BYTES = 1_400
+GZIP_LEVEL = 1
+INLINE_BYTES = 64 * 2**10
+"""Up to this size a body is compressed at once, which takes less than a thread's round trip."""
+ENCODED = 64
+ISSUE_S = 60
+"""How long bytes are used again: `issued_at` is at most so old when it is sent."""
+_WAIT = re.compile(r"\d{1,2}(\.\d{1,3})?", re.ASCII)
+_ETAG = re.compile(r'(?:W/)?"([^"]*)"')
+
+POLLS = Counter(
+    "controlplane_gateway_polls_total",
+    "Configuration polls by what they were answered.",
+    ["answer"],
+)
+_NOT_MODIFIED, _SNAPSHOT, _DELTA = map(POLLS.labels, ("not_modified", "snapshot", "delta"))
+WAITING = Gauge(
+    "controlplane_gateway_waiting",
+    "Polls that are held until the configuration changes.",
+    multiprocess_mode="livesum",
+)
+
+
+class GroupMissingError(DomainError):
+    """Name the gateway group: only the token of a gateway belongs to one."""
+
+
+@dataclass(frozen=True)
+class Poll:
+    """What one poll asks."""
+
+    group: str | None
+    since: Cursor | None
+    held: tuple[Cursor, ...]
+    """The configurations that the client has, by its cursor and its ETags."""
+    wait_s: float
+    gzip: bool
+
+    @classmethod
+    def of(cls, request: web.Request) -> "Poll":
+        """Read a request. Raises HTTPBadRequest."""
+        query, headers = request.query, request.headers
+        wait = query.get("wait", "0")
+        if not _WAIT.fullmatch(wait) or float(wait) > WAIT_MAX_S:
+            raise web.HTTPBadRequest(text=f"wait is 0 to {WAIT_MAX_S} seconds.")
+        try:
+            since = Cursor.parse(query["since"], "since") if "since" in query else None
+        except CursorInvalidError as error:
+            raise web.HTTPBadRequest(text=f"since: {error}") from None
+        held = [] if since is None else [since]
+        for tag in _ETAG.findall(headers.get("If-None-Match", "")):
+            with suppress(CursorInvalidError):  # not one of ours: it matches nothing
+                held.append(Cursor.parse(tag.removesuffix("-gzip"), "If-None-Match"))
+        accepted = [
+            part.partition(";") for part in headers.get("Accept-Encoding", "").lower().split(",")
+        ]
+        zipped = any(
+            name.strip() == "gzip" and not re.fullmatch(r"\s*q=0(\.0*)?\s*", weight)
+            for name, _, weight in accepted
+        )
+        return cls(query.get("group"), since, tuple(held), float(wait), zipped)
+
+
+class Delivery:
+    """Hands configurations out to gateways; one of it serves a process."""
+
+    def __init__(self, app: App, waiters: int = WAITERS) -> None:
+        """Hold at most so many polls at once."""
+        self._app = app
+        self._waiters = waiters
+        self._waiting = 0
+        self.mirrors = Mirrors(app)
+
+    @property
+    def waiting(self) -> int:
+        """How many polls are held."""
+        return self._waiting
+
+    async def poll(self, request: web.Request) -> web.Response:
+        """Answer GET /gateway/v1/config: a snapshot, a delta, or 304 when nothing is new."""
+        caller = request[CONTEXT].caller
+        if caller.role is None:
+            raise NotAuthenticatedError
+        asked = Poll.of(request)
+        try:
+            served = await self.served(caller, asked.group, asked.held)
+        except GroupMissingError as error:
+            raise web.HTTPBadRequest(text=str(error)) from None
+        if asked.wait_s and self._has(served, asked) and not self._app.stopping.is_set():
+            await self._wait(served, asked.wait_s)
+            # The token may be what was revoked.
+            services = self._app.services
+            token = bearer(request.headers.get("Authorization"))
+            caller = await authenticate(token, services.store, services.now())
+            served = await self.served(caller, asked.group, asked.held)
+        if self._has(served, asked):
+            _NOT_MODIFIED.inc()
+            return web.Response(status=304, headers=self._headers(served.view.cursor))
+        encoded = await self._encoded(caller, served, asked)
+        (_SNAPSHOT if encoded.full else _DELTA).inc()
+        zipped = encoded.body[:2] == b"\x1f\x8b"
+        return web.Response(
+            body=encoded.body,
+            headers={
+                **self._headers(encoded.cursor, "-gzip" if zipped else ""),
+                **({"Content-Encoding": "gzip"} if zipped else {}),
+                "Content-Type": "application/json",
+                "Vary": "Accept-Encoding",
+            },
+        )
+
+    async def served(self, caller: Caller, slug: str | None, held: tuple[Cursor, ...]) -> Served:
+        """Return the group's view that a caller may see, no older than what it holds.
+
+        Raises NotPermittedError, NotFoundError, GroupMissingError, UnavailableError,
+        ReadModelsBehindError.
+        """
+        if "config:read" not in caller.permissions:
+            raise NotPermittedError(None, "It needs config:read.")
+        organization_id, group_id = caller.organization_id, None
+        if caller.gateway_id is not None:
+            gateway = await self._app.services.store.load(caller.gateway_id)
+            if not isinstance(gateway, Gateway) or gateway.organization != str(organization_id):
+                raise NotFoundError("group")
+            group_id = str(gateway.group_id)
+        elif slug is None:
+            raise GroupMissingError("group")
+        known = [each.position for each in held if each.epoch == self._app.epoch]
+        if known:
+            await self.mirrors.catch_up(organization_id, max(known))
+        return await self.mirrors.served(organization_id, group_id, slug)
+
+    async def document(self, caller: Caller, served: Served, since: Cursor | None) -> Document:
+        """Return what a gateway with a cursor needs: a delta if that is smaller, or a snapshot.
+
+        Raises UnavailableError.
+        """
+        app, now = self._app, self._app.services.now
+        if since is not None and since.epoch == app.epoch:
+            changes = await self.mirrors.changes(caller.organization_id, served, since.position)
+            if changes is not None and size_bytes(changes) <= served.view.size_bytes:
+                return delta(served.view, app.epoch, now(), since.position, changes)
+        return snapshot(served.view, app.epoch, now())
+
+    def is_current(self, served: Served, cursor: Cursor) -> bool:
+        """Tell whether a cursor is that of the view as it is now."""
+        return cursor == Cursor(self._app.epoch, served.view.cursor)
+
+    def _has(self, served: Served, asked: Poll) -> bool:
+        return any(self.is_current(served, cursor) for cursor in asked.held)
+
+    def _headers(self, position: int, suffix: str = "") -> dict[str, str]:
+        etag = f'"{Cursor(self._app.epoch, position)}{suffix}"'
+        return {"ETag": etag, "Cache-Control": "private, no-cache"}
+
+    async def _wait(self, served: Served, wait_s: float) -> None:
+        """Wait until the view changes, the process stops, or the time is over."""
+        if self._waiting >= self._waiters:
+            raise web.HTTPServiceUnavailable(text="Too many polls are held; poll without waiting.")
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        served.waiters.add(woken)
+        self._waiting += 1
+        WAITING.inc()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await woken
+        finally:
+            served.waiters.discard(woken)
+            self._waiting -= 1
+            WAITING.dec()
+
+    async def _encoded(self, caller: Caller, served: Served, asked: Poll) -> Encoded:
+        """Return the bytes of the answer; those who ask the same share them."""
+        issued = int(self._app.services.now().timestamp()) // ISSUE_S
+        same = (asked.since, asked.gzip, issued)
+        task = served.encoded.get(same)
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            if len(served.encoded) >= ENCODED:
+                served.encoded = {}
+            task = asyncio.create_task(self._encode(caller, served, asked))
+            served.encoded[same] = task
+        return await asyncio.shield(task)
+
+    async def _encode(self, caller: Caller, served: Served, asked: Poll) -> Encoded:
+        document = await self.document(caller, served, asked.since)
+        cursor, full, body = served.view.cursor, document.head["full"], document.encode()
+        if asked.gzip and len(body) >= GZIP_FROM_BYTES:
+            if len(body) <= INLINE_BYTES:
+                body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+            else:
+                body = await asyncio.to_thread(gzip.compress, body, GZIP_LEVEL, mtime=0)
+        return Encoded(cursor, full, body)

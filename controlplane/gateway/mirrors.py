@@ -1,0 +1,286 @@
+"""Every mirror of one process: made when first asked for, followed until the process stops."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Hashable, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+import structlog
+
+from controlplane.app import App
+from controlplane.commands import NotFoundError
+from controlplane.gateway import rows
+from controlplane.gateway.group import Changes, Group, Live, View, before, difference, interval
+from controlplane.gateway.mirror import Mirror, Served
+from controlplane.store import UNREACHABLE, Connection, UnavailableError
+from controlplane.store.eventstore import head
+from controlplane.store.projector import ReadModelsBehindError
+from domain.routing import GROUP
+
+log = structlog.get_logger()
+MIRRORS = 64
+VIEWS = 64
+POLL_S = 1.0
+CHECK_S = 0.5
+TRIES = 5
+"""How often a mirror is made anew that is dropped while it is made."""
+
+
+class _Used(Protocol):
+    @property
+    def in_use(self) -> bool: ...
+
+
+Name = TypeVar("Name", bound=Hashable)
+Kept = TypeVar("Kept", bound=_Used)
+
+
+class Mirrors:
+    """The mirrors of one process, the least asked for forgotten."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._mirrors: OrderedDict[UUID, Mirror] = OrderedDict()
+        self._loading: dict[UUID, asyncio.Lock] = {}
+        self._woken = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
+        self._refreshing: dict[UUID, asyncio.Task[None]] = {}
+        self._checked = asyncio.Event()
+
+    async def mirror(self, organization_id: UUID) -> Mirror:
+        """Return the rows of an organization, loaded if need be. Raises UnavailableError."""
+        self._follow()
+        found = self._mirrors.get(organization_id)
+        if found is None:
+            loading = self._loading.setdefault(organization_id, asyncio.Lock())
+            async with loading:
+                found = self._mirrors.get(organization_id)
+                if found is None:
+                    found = await self._load(organization_id)
+                    self._mirrors[organization_id] = found
+            self._loading.pop(organization_id, None)
+        self._mirrors.move_to_end(organization_id)
+        _bound(self._mirrors, MIRRORS)
+        return found
+
+    async def served(self, organization_id: UUID, id_: str | None, slug: str | None) -> Served:
+        """Return the view of a group by its id or slug, or by its id if the slug is its own.
+
+        Who then waits for it must begin to before awaiting anything else. Raises NotFoundError,
+        ReadModelsBehindError, UnavailableError.
+        """
+        for _ in range(TRIES):
+            mirror = await self.mirror(organization_id)
+            await self._until_checked(mirror)
+            try:
+                group = mirror.group(id_, slug)
+            except NotFoundError:  # it may be newer than the mirror, or than the read model
+                async with self.connection() as connection:
+                    last = await head(connection)
+                await self._app.projector.wait_until(last)
+                await self.refresh(mirror)
+                group = mirror.group(id_, slug)
+            found = mirror.served.get(group.id)
+            if found is None:
+                async with mirror.lock:
+                    found = mirror.served.get(group.id)
+                    if found is None:
+                        found = Served(await self._view(mirror, group))
+                        mirror.served[group.id] = found
+            # Neither may have been dropped meanwhile: nobody would wake who waits for it.
+            if self._serves(organization_id, found):
+                mirror.served.move_to_end(group.id)
+                _bound(mirror.served, VIEWS)
+                return found
+        raise ReadModelsBehindError
+
+    async def _until_checked(self, mirror: Mirror) -> None:
+        """Wait a moment, if queries see what this process has yet to look for: all wait for one.
+
+        When the database does not answer, what there is has to do.
+        """
+        position = self._app.projector.position
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CHECK_S):
+                while mirror.checked_to < position:
+                    await self._checked.wait()
+
+    async def catch_up(self, organization_id: UUID, position: int) -> None:
+        """Take in what there is, if a gateway knows of a position that we do not.
+
+        Another process told it. Raises UnavailableError.
+        """
+        mirror = await self.mirror(organization_id)
+        if position > mirror.position:
+            await self.refresh(mirror)
+
+    async def changes(self, organization_id: UUID, served: Served, since: int) -> Changes | None:
+        """Return how a view differs from that at a position; None if that is a long story.
+
+        Raises UnavailableError.
+        """
+        mirror, view = await self.mirror(organization_id), served.view
+        if not view.group.from_position <= since <= mirror.position:
+            return None
+        intervals = mirror.since(since)
+        if intervals is None:
+            async with self.connection() as connection:
+                intervals = await rows.changed_since(connection, organization_id, since)
+        if intervals is None or not self._serves(organization_id, served):
+            return None
+        # Nothing is awaited from here on: the view and the rows are of one moment.
+        return difference(view.group, self._mirrors[organization_id].live, before(intervals, since))
+
+    def _serves(self, organization_id: UUID, served: Served) -> bool:
+        mirror = self._mirrors.get(organization_id)
+        return mirror is not None and mirror.served.get(served.view.group.id) is served
+
+    async def refresh(self, mirror: Mirror) -> None:
+        """Take in what the read model has by now. Raises UnavailableError."""
+        async with mirror.lock:
+            async with self.connection() as connection, _one_moment(connection):
+                position = await rows.position_of(connection, mirror.organization_id)
+                if position <= mirror.position:
+                    return
+                intervals = await rows.changed_since(
+                    connection, mirror.organization_id, mirror.position
+                )
+            if intervals is not None:
+                mirror.advance(intervals, position)
+                return
+        if self._mirrors.get(mirror.organization_id) is mirror:
+            del self._mirrors[mirror.organization_id]
+        mirror.wake()
+
+    async def as_of(self, organization_id: UUID, group_id: str, position: int) -> View:
+        """Return the view of a group as it was at a position.
+
+        Raises NotFoundError when there was no such group then; UnavailableError.
+        """
+        async with self.connection() as connection:
+            held = await rows.held_at(connection, organization_id, position)
+            live = await asyncio.to_thread(_live, held)
+            row = live.rows.get((GROUP, group_id))
+            if row is None:
+                raise NotFoundError("group")
+            view = await asyncio.to_thread(View, Group(row), live)
+            view.cursor = await rows.cursor_of(connection, organization_id, view, live, position)
+        return view
+
+    async def _load(self, organization_id: UUID) -> Mirror:
+        projected = self._app.projector.position
+        async with self.connection() as connection, _one_moment(connection):
+            position = await rows.position_of(connection, organization_id)
+            held = await rows.held_at(connection, organization_id, position)
+        # In a thread: others are served while a hundred thousand rows are hashed.
+        mirror = Mirror(organization_id, position, await asyncio.to_thread(_live, held))
+        mirror.checked_to = projected
+        return mirror
+
+    async def _view(self, mirror: Mirror, group: Group) -> View:
+        view = await asyncio.to_thread(View, group, mirror.live)
+        async with self.connection() as connection:
+            view.cursor = await rows.cursor_of(
+                connection, mirror.organization_id, view, mirror.live, mirror.position
+            )
+        return view
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection, for as long as one request waits. Raises UnavailableError."""
+        services, budget_s = self._app.services, self._app.settings.database_budget_s
+        try:
+            async with asyncio.timeout(budget_s), services.pool.acquire() as connection:
+                yield connection
+        except UNREACHABLE as error:
+            raise UnavailableError(str(error) or type(error).__name__) from error
+
+    def _follow(self) -> None:
+        if self._following is None or self._following.done():
+            if self._woken.set not in self._app.projector.watchers:
+                self._app.projector.watchers.append(self._woken.set)
+            self._following = asyncio.create_task(self._run(), name="mirrors")
+
+    async def _run(self) -> None:
+        """Refresh whatever moved, until the process stops; a failure is tried again."""
+        while not self._app.stopping.is_set():
+            try:
+                async with asyncio.timeout(POLL_S):
+                    await self._woken.wait()
+            except TimeoutError:  # the projector wakes, the poll guarantees
+                pass
+            self._woken.clear()
+            try:
+                await self._refresh_moved()
+            except UnavailableError as error:
+                log.warning("mirrors.database_away", error=str(error))
+            except Exception:
+                log.exception("mirrors.failed")
+        for mirror in self._mirrors.values():
+            mirror.wake()
+
+    async def _refresh_moved(self) -> None:
+        projected = self._app.projector.position
+        known = {id_: mirror.position for id_, mirror in self._mirrors.items()}
+        if not known:
+            return
+        async with self.connection() as connection:
+            moved = await connection.fetch(
+                "SELECT organization_id FROM config_cursor"
+                " JOIN unnest($1::uuid[], $2::bigint[]) AS known (organization_id, position)"
+                " USING (organization_id) WHERE config_cursor.position > known.position",
+                list(known),
+                list(known.values()),
+            )
+        behind = {row["organization_id"] for row in moved}
+        for id_, mirror in self._mirrors.items():
+            if id_ not in behind:
+                if id_ in known:
+                    mirror.checked_to = max(projected, mirror.checked_to)
+            elif id_ not in self._refreshing:
+                # Each for itself: a large organization holds up no other.
+                self._refreshing[id_] = asyncio.create_task(
+                    self._refresh_quietly(mirror, projected)
+                )
+        self._tell_checked()
+
+    def _tell_checked(self) -> None:
+        self._checked.set()
+        self._checked = asyncio.Event()
+
+    async def _refresh_quietly(self, mirror: Mirror, projected: int) -> None:
+        try:
+            await self.refresh(mirror)
+            mirror.checked_to = projected
+        except UnavailableError as error:
+            log.warning("mirrors.database_away", error=str(error))
+        except Exception:
+            log.exception("mirrors.failed", organization=str(mirror.organization_id))
+            self._mirrors.pop(mirror.organization_id, None)
+            mirror.wake()
+        else:
+            self._woken.set()  # it may have moved on meanwhile
+        finally:
+            self._refreshing.pop(mirror.organization_id, None)
+            self._tell_checked()
+
+
+@asynccontextmanager
+async def _one_moment(connection: Connection) -> AsyncIterator[None]:
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        yield
+
+
+def _live(held: Iterable[tuple[str, str, int, int | None, str]]) -> Live:
+    # As if nothing had ended yet: what ends later is news when it does.
+    return Live(interval(*row)._replace(until_position=None) for row in held)
+
+
+def _bound(kept: "OrderedDict[Name, Kept]", limit: int) -> None:
+    """Forget what was asked for longest ago; who is waited for stays, and waiters are bounded."""
+    if len(kept) > limit:
+        idle: list[Name] = [name for name, each in kept.items() if not each.in_use]
+        for name in idle[: len(kept) - limit]:
+            del kept[name]

@@ -1,0 +1,193 @@
+"""Access tokens: with what the control plane itself is used."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+from asyncpg import Record
+
+from controlplane.commands.access_token import IssueToken, RevokeToken
+from controlplane.graphql import visibility
+from controlplane.graphql.changes import Asked, Changed, Issued, change
+from controlplane.graphql.enums import Role
+from controlplane.graphql.errors import Rejected
+from controlplane.graphql.gateway import GATEWAY, Gateway
+from controlplane.graphql.loaders import Info, Key, Kind, one, same_noun
+from controlplane.graphql.node import Node, named, named_or_none
+from controlplane.graphql.paging import (
+    After,
+    Before,
+    Connection,
+    First,
+    Last,
+    Listing,
+    Window,
+    page,
+)
+from controlplane.graphql.team import TEAM, Team
+
+
+@strawberry.type
+class AccessToken(Node):
+    """A bearer token of the control plane; only its hash is kept."""
+
+    team_key: strawberry.Private[Key]
+    gateway_key: strawberry.Private[Key]
+    name: str = strawberry.field(description="What it is for.")
+    role: Role = strawberry.field(description="As what its bearer acts.")
+    expires_at: datetime | None = strawberry.field(
+        description="Until when it is valid; null: for ever."
+    )
+    revoked_at: datetime | None = strawberry.field(description="When it was revoked, if it was.")
+    version: int = strawberry.field(description="How often it changed.")
+    created_at: datetime = strawberry.field(description="When it was issued.")
+
+    @strawberry.field
+    async def team(self, info: Info) -> Team | None:
+        """Return the team for which a developer's token acts."""
+        return await one(info, TEAM, self.team_key)
+
+    @strawberry.field
+    async def gateway(self, info: Info) -> Gateway | None:
+        """Return the gateway to which the token of one belongs."""
+        return await one(info, GATEWAY, self.gateway_key)
+
+
+@strawberry.type
+class AccessTokenConnection(Connection[AccessToken]):
+    """Access tokens, oldest first."""
+
+
+def _node(row: Record) -> AccessToken:
+    return AccessToken(
+        key=(row["organization_id"], row["id"]),
+        team_key=(row["organization_id"], row["team_id"]),
+        gateway_key=(row["organization_id"], row["gateway_id"]),
+        name=row["name"],
+        role=Role(row["role"]),
+        expires_at=row["expires_at"],
+        revoked_at=row["revoked_at"],
+        version=row["version"],
+        created_at=row["created_at"],
+    )
+
+
+ACCESS_TOKEN = Kind(
+    "AccessToken",
+    "access_token",
+    visibility.access_tokens,
+    "token:issue",
+    _node,
+    same_noun("access_token"),
+)
+ALL: Listing[AccessToken] = Listing(ACCESS_TOKEN, AccessTokenConnection)
+
+
+@strawberry.type
+class AccessTokenQueries:
+    """What can be read about access tokens."""
+
+    @strawberry.field
+    async def access_tokens(
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> AccessTokenConnection:
+        """List the tokens of the organization, oldest first; needs token:issue."""
+        window = Window(first, after, last, before)
+        found: AccessTokenConnection = await page(info, ALL, window)
+        return found
+
+
+@strawberry.input
+class IssueTokenInput(Asked):
+    """The bearer to let act in a role."""
+
+    name: str = strawberry.field(description="What it is for; 1 to 200 characters.")
+    role: Role = strawberry.field(description="As what its bearer acts.")
+    team_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The id of the team; for a developer, and only then."
+    )
+    gateway_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The id of the gateway; for a gateway, and only then."
+    )
+    expires_at: datetime | None = strawberry.field(
+        default=None, description="Until when it is valid; null: for ever."
+    )
+
+
+@strawberry.input
+class RevokeTokenInput(Asked):
+    """The bearer to shut out."""
+
+    token_id: strawberry.ID = strawberry.field(description="The id of the token.")
+
+
+@strawberry.type
+class TokenIssued(Issued):
+    """The token as it is kept, with itself as the secret."""
+
+    @strawberry.field
+    async def access_token(self, info: Info) -> AccessToken | None:
+        """Return the token as it is kept; null after a dry run."""
+        return await self.node(info, ACCESS_TOKEN)
+
+
+@strawberry.type
+class TokenChanged(Changed):
+    """The token as it is kept, and what happened to it."""
+
+    @strawberry.field
+    async def access_token(self, info: Info) -> AccessToken | None:
+        """Return the token as it is kept; null after a dry run."""
+        return await self.node(info, ACCESS_TOKEN)
+
+
+IssueTokenResult = Annotated[
+    TokenIssued | Rejected,
+    strawberry.union("IssueTokenResult", description="What issueToken did, or why not."),
+]
+RevokeTokenResult = Annotated[
+    TokenChanged | Rejected,
+    strawberry.union("RevokeTokenResult", description="What revokeToken did, or why not."),
+]
+
+
+@strawberry.type
+class AccessTokenMutations:
+    """What can be done about access tokens."""
+
+    @strawberry.mutation
+    async def issue_token(self, info: Info, input: IssueTokenInput) -> IssueTokenResult:
+        """Let a bearer act in a role; needs token:issue."""
+        return await change(
+            info,
+            TokenIssued,
+            ACCESS_TOKEN,
+            input,
+            lambda: IssueToken(
+                name=input.name,
+                role=input.role,
+                team_id=named_or_none(input.team_id, "Team", "team_id"),
+                gateway_id=named_or_none(input.gateway_id, "Gateway", "gateway_id"),
+                expires_at=input.expires_at,
+                **input.said(),
+            ),
+        )
+
+    @strawberry.mutation
+    async def revoke_token(self, info: Info, input: RevokeTokenInput) -> RevokeTokenResult:
+        """Shut a bearer out for ever; needs token:revoke."""
+        return await change(
+            info,
+            TokenChanged,
+            ACCESS_TOKEN,
+            input,
+            lambda: RevokeToken(
+                token_id=named(input.token_id, "AccessToken", "token_id"), **input.said()
+            ),
+        )

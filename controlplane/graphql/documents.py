@@ -1,0 +1,74 @@
+"""Documents that clients send, parsed and validated once and kept while they are used."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from graphql import DocumentNode, GraphQLError, parse, specified_rules, validate
+from graphql.validation import MaxIntrospectionDepthRule
+
+from controlplane.graphql import limits
+from controlplane.graphql.errors import RefusedError
+from controlplane.graphql.schema import schema
+
+DOCUMENTS = 500
+DOCUMENT_CHARS = 10_000
+"""A longer document is not kept; 500 of this length take about 100 MB."""
+MAX_ERRORS = 20
+"""Validation stops here."""
+_RULES = (*specified_rules, MaxIntrospectionDepthRule)
+
+
+class InvalidDocumentError(Exception):
+    """A document that the schema does not allow."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+@dataclass(frozen=True)
+class Document:
+    """A valid document within the limits."""
+
+    parsed: DocumentNode
+    introspects: bool
+
+    def admit(self, *, anonymous: bool) -> None:
+        """Raise RefusedError when this caller may not ask for it."""
+        if anonymous and self.introspects:
+            raise RefusedError(
+                "NOT_PERMITTED",
+                "Introspection needs a token; the schema is published as schema.graphql.",
+            )
+
+
+class Documents:
+    """The documents that were used last."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Document] = OrderedDict()
+
+    def read(self, text: str) -> Document:
+        """Return the document. Raises GraphQLError, InvalidDocumentError."""
+        document = self._kept.get(text)
+        if document is not None:
+            self._kept.move_to_end(text)
+            return document
+        try:
+            document = _read(text)
+        except RecursionError:
+            raise RefusedError("TOO_MUCH_DEPTH", "The document is nested too deep.") from None
+        if len(text) <= DOCUMENT_CHARS:
+            self._kept[text] = document
+            if len(self._kept) > DOCUMENTS:
+                self._kept.popitem(last=False)
+        return document
+
+
+def _read(text: str) -> Document:
+    parsed = parse(text, max_tokens=limits.TOKENS)
+    introspects = limits.measured(parsed)
+    errors = validate(schema, parsed, _RULES, max_errors=MAX_ERRORS)
+    if errors:
+        raise InvalidDocumentError(errors)
+    return Document(parsed, introspects)

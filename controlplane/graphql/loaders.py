@@ -1,0 +1,169 @@
+"""What one request reads: kinds of nodes, and one SQL statement for all rows wanted alike."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from operator import itemgetter
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from asyncpg import Record
+from strawberry.dataloader import DataLoader
+from strawberry.types import Info as StrawberryInfo
+
+from controlplane.app import App
+from controlplane.context import Caller, Context
+from controlplane.graphql.errors import RefusedError, invalid
+from controlplane.graphql.scalars import Position
+from controlplane.graphql.visibility import Visible
+from controlplane.store import lent
+from domain.aggregate import Aggregate
+from domain.sealed import Sealed
+from projections.paging import Column, Condition, Pages
+
+ROWS = 10_000
+"""Nodes that one request reads, whatever its pages could hold; each costs about 50 us."""
+N = TypeVar("N")
+Key: TypeAlias = tuple[object, ...]
+ORGANIZATION = Column("n.organization_id", "uuid")
+ID = (ORGANIZATION, Column("n.id", "uuid"))
+
+
+def same_noun(topic: str) -> Callable[[Aggregate.Event], Key | None]:
+    """Return how to find the key of an aggregate's row in an event of it."""
+
+    def key(event: Aggregate.Event) -> Key | None:
+        noun = event.TOPIC.partition(".")[0]
+        return (event.originator_id,) if noun == topic else None
+
+    return key
+
+
+@dataclass(frozen=True, eq=False)
+class Kind(Generic[N]):
+    """One kind of node: its table, who sees its rows, and how a row becomes a node.
+
+    `key` is the organization and what follows the name of the type in a global id. `key_in`
+    finds that in an event. `needs` is the permission that a caller lacks who sees no row.
+    """
+
+    name: str
+    table: str
+    visible: Visible
+    needs: str
+    node: Callable[[Record], N]
+    key_in: Callable[[Aggregate.Event], Key | None] = lambda _: None
+    key: tuple[Column, ...] = ID
+
+
+@dataclass(frozen=True)
+class Request:
+    """The `info.context` of one GraphQL request."""
+
+    app: App
+    context: Context
+    loaders: dict[object, DataLoader[Any, Any]] = field(default_factory=dict)
+    spent: Counter[Pages] = field(default_factory=Counter)
+    """How many rows were read, by what was asked for."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks."""
+        return self.context.caller
+
+    def position(self, number: int) -> Position:
+        """Return a position of this epoch."""
+        return Position(self.app.epoch, number)
+
+    def number(self, position: Position) -> int:
+        """Return the number of a position that a client kept.
+
+        Raises RefusedError for a position of another epoch.
+        """
+        if position.epoch != self.app.epoch:
+            raise RefusedError(
+                "ANOTHER_EPOCH",
+                f"Position {position} is of epoch {position.epoch}, and this is epoch"
+                f" {self.app.epoch}: the history was restored or moved. Read anew.",
+            )
+        return position.number
+
+    async def rows(self, pages: Pages, parent: Key) -> list[Record]:
+        """Return the rows of one parent; those asked for together come by one statement."""
+        loader = self.loaders.get(pages)
+        if loader is None:
+            fetch = partial(self._fetch, pages)
+            loader = self.loaders[pages] = DataLoader(fetch)
+        rows: list[Record] = await loader.load(parent)
+        return rows
+
+    async def _fetch(self, pages: Pages, parents: list[Key]) -> list[list[Record]]:
+        left = ROWS - self.spent.total()
+        sql, bound = pages.statement(left + 1)
+        arrays = [list(column) for column in zip(*parents, strict=True)]
+        rows = await self.fetch(sql, *arrays, *bound)
+        if len(rows) > left:
+            raise RefusedError("TOO_MUCH_DATA", f"One request reads {ROWS:,} nodes; ask for less.")
+        self.spent[pages] += len(rows)
+        found: list[list[Record]] = [[] for _ in parents]
+        for row in sorted(rows, key=itemgetter("nth", "place")):
+            found[row["nth"] - 1].append(row)
+        return found
+
+    async def fetch(self, sql: str, *values: object) -> Sequence[Record]:
+        """Return the rows of one statement. Raises RefusedError, UnavailableError."""
+        for value in values:
+            if isinstance(value, str) and not storable(value):
+                raise invalid("A text has no NUL and no half of a surrogate pair.")
+        app = self.app
+        async with lent(app.services.pool, app.settings.database_budget_s) as connection:
+            return await connection.fetch(sql, *values)
+
+    async def opened(self, sealed: Sealed) -> str | None:
+        """Return a text about a person of the caller's organization; None once forgotten."""
+        loader = self.loaders.get(Sealed)
+        if loader is None:
+            loader = self.loaders[Sealed] = DataLoader(self._open)
+        text: str | None = await loader.load(sealed)
+        return text
+
+    async def _open(self, sealed: list[Sealed]) -> list[str | None]:
+        return await self.app.services.vault.open(self.caller.organization_id, sealed)
+
+
+Info: TypeAlias = StrawberryInfo[Request, None]
+
+
+def storable(text: str) -> bool:
+    """Whether PostgreSQL can hold the text."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+async def one(info: Info, kind: Kind[N], key: Key) -> N | None:
+    """Return the node with this key, None when there is none that the caller may see."""
+    conditions = kind.visible(info.context.caller)
+    if conditions is None or None in key:
+        return None
+    pages = Pages(f"{kind.table} AS n", kind.key, conditions, limit=1)
+    rows = await info.context.rows(pages, key)
+    return kind.node(rows[0]) if rows else None
+
+
+async def one_anywhere(info: Info, kind: Kind[N], id_: Key) -> N | None:
+    """Return the node with this key in whichever organization the caller may see."""
+    conditions = kind.visible(info.context.caller)
+    if conditions is None or None in id_:
+        return None
+    pages = Pages(f"{kind.table} AS n", kind.key[1:], conditions, limit=1)
+    rows = await info.context.rows(pages, id_)
+    return kind.node(rows[0]) if rows else None
+
+
+async def first_where(info: Info, kind: Kind[N], *conditions: Condition) -> N | None:
+    """Return a node that meets the conditions, None when there is none to be seen."""
+    visible = kind.visible(info.context.caller)
+    if visible is None:
+        return None
+    pages = Pages(f"{kind.table} AS n", (), (*visible, *conditions), limit=1)
+    rows = await info.context.rows(pages, ())
+    return kind.node(rows[0]) if rows else None

@@ -1,0 +1,95 @@
+"""Global ids: what every node is known by, to clients that need not know what it is."""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from uuid import UUID
+
+import strawberry
+
+from controlplane.commands import NotFoundError
+from controlplane.graphql.loaders import Key
+
+ID_CHARS = 200
+_PARTS = 2
+_TEXT = re.compile(r"[A-Za-z0-9]{1,60}", re.ASCII)
+
+
+@strawberry.interface
+class Node:
+    """Something with an id that is unique in the whole installation."""
+
+    key: strawberry.Private[Key]
+    """The organization, and what follows the name of the type in the id."""
+
+    @strawberry.field
+    def id(self) -> strawberry.ID:
+        """Return the id; opaque, and the same for ever."""
+        return global_id(type(self).__name__, self.key[1:])
+
+
+def global_id(name: str, key: Key) -> strawberry.ID:
+    """Return the id of the thing of a type that has this key in its organization."""
+    text = f"{name}:{'/'.join(map(str, key))}"
+    return strawberry.ID(urlsafe_b64encode(text.encode()).decode().rstrip("="))
+
+
+def parts_of(id_: str) -> tuple[str, list[str]] | None:
+    """Return the type and the parts of the key in an id; None when it is none."""
+    if len(id_) > ID_CHARS or not id_.isascii():
+        return None
+    try:
+        text = urlsafe_b64decode(id_.rstrip("=") + "=" * (-len(id_.rstrip("=")) % 4)).decode()
+    except ValueError:
+        return None
+    parts = text.split(":")
+    return (parts[0], parts[1].split("/")) if len(parts) == _PARTS else None
+
+
+def key_of(kinds: tuple[str, ...], parts: list[str]) -> Key | None:
+    """Return the parts as values of these PostgreSQL types; None when they are none."""
+    values = [_value(kind, part) for kind, part in zip(kinds, parts, strict=False)]
+    return None if None in values or len(kinds) != len(parts) else tuple(values)
+
+
+def _value(kind: str, part: str) -> object:
+    if kind == "uuid":
+        return _uuid(part)
+    if kind == "bigint":
+        return int(part) if re.fullmatch("[0-9]{1,18}", part) else None
+    return part if _TEXT.fullmatch(part) else None
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        found = UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text else None
+
+
+def named_key(id_: str, name: str, kinds: tuple[str, ...]) -> Key | None:
+    """Return the key in the id of a thing of the type `name`; None for any other id."""
+    found = parts_of(id_)
+    return key_of(kinds, found[1]) if found and found[0] == name else None
+
+
+def named(id_: str, name: str, about: str) -> UUID:
+    """Return the UUID in the id of a thing of the type `name`.
+
+    Raises NotFoundError about that field of the input, also for the id of another type.
+    """
+    key = named_key(id_, name, ("uuid",))
+    if key is None:
+        raise NotFoundError(about, f"That is not the id of {_article(name)} {name}.")
+    (found,) = key
+    assert isinstance(found, UUID)
+    return found
+
+
+def named_or_none(id_: str | None, name: str, about: str) -> UUID | None:
+    """Return the UUID in the id, None without one. Raises NotFoundError."""
+    return None if id_ is None else named(id_, name, about)
+
+
+def _article(name: str) -> str:
+    return "an" if name[0] in "AEIOU" else "a"

@@ -1,0 +1,163 @@
+"""The whole schema for portals and administrators."""
+
+from inspect import cleandoc
+from typing import Annotated, Any
+
+import strawberry
+from graphql import GraphQLNamedType, GraphQLSchema, Undefined, print_schema
+from strawberry.schema.config import StrawberryConfig
+
+from controlplane.graphql.access_token import (
+    ACCESS_TOKEN,
+    AccessTokenMutations,
+    AccessTokenQueries,
+)
+from controlplane.graphql.application import (
+    APPLICATION,
+    ApplicationMutations,
+    ApplicationQueries,
+)
+from controlplane.graphql.audit import AUDIT_EVENT, AuditQueries
+from controlplane.graphql.credential import CREDENTIAL, CredentialMutations
+from controlplane.graphql.gateway import (
+    GATEWAY,
+    GATEWAY_GROUP,
+    GatewayMutations,
+    GatewayQueries,
+)
+from controlplane.graphql.loaders import Info, Kind, one_anywhere
+from controlplane.graphql.node import Node, key_of, parts_of
+from controlplane.graphql.organization import (
+    ORGANIZATION,
+    OrganizationMutations,
+    OrganizationQueries,
+)
+from controlplane.graphql.plan import PLAN, PLAN_VERSION, PlanMutations, PlanQueries
+from controlplane.graphql.product import PRODUCT, ProductMutations, ProductQueries
+from controlplane.graphql.scalars import SCALARS
+from controlplane.graphql.subscription import (
+    SUBSCRIPTION,
+    SubscriptionMutations,
+    SubscriptionQueries,
+)
+from controlplane.graphql.team import DEVELOPER, TEAM, TeamMutations, TeamQueries
+from controlplane.graphql.version import OPERATION, VERSION, VersionMutations
+from controlplane.graphql.viewer import ViewerQueries
+
+KINDS: tuple[Kind[Any], ...] = (
+    ACCESS_TOKEN,
+    APPLICATION,
+    AUDIT_EVENT,
+    CREDENTIAL,
+    DEVELOPER,
+    GATEWAY,
+    GATEWAY_GROUP,
+    OPERATION,
+    ORGANIZATION,
+    PLAN,
+    PLAN_VERSION,
+    PRODUCT,
+    SUBSCRIPTION,
+    TEAM,
+    VERSION,
+)
+_BY_NAME = {kind.name: kind for kind in KINDS}
+
+
+@strawberry.type
+class Query(
+    ViewerQueries,
+    OrganizationQueries,
+    ProductQueries,
+    PlanQueries,
+    TeamQueries,
+    ApplicationQueries,
+    SubscriptionQueries,
+    GatewayQueries,
+    AccessTokenQueries,
+    AuditQueries,
+):
+    """What can be read."""
+
+    @strawberry.field
+    async def node(
+        self,
+        info: Info,
+        *,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The id of anything.")],
+    ) -> Node | None:
+        """Return the node with this id, null if the caller sees none such."""
+        name, parts = parts_of(id) or ("", [])
+        kind = _BY_NAME.get(name)
+        if kind is None:
+            return None
+        key = key_of(tuple(column.kind for column in kind.key[1:]), parts)
+        if key is None:
+            return None
+        found: Node | None = await one_anywhere(info, kind, key)
+        return found
+
+
+@strawberry.type
+class Mutation(
+    OrganizationMutations,
+    TeamMutations,
+    ProductMutations,
+    VersionMutations,
+    PlanMutations,
+    ApplicationMutations,
+    SubscriptionMutations,
+    CredentialMutations,
+    GatewayMutations,
+    AccessTokenMutations,
+):
+    """What can be changed; each answers what happened, or which rule was broken."""
+
+
+def _described(schema: GraphQLSchema) -> GraphQLSchema:
+    """Take the descriptions that strawberry leaves out from docstrings, and drop `= null`."""
+    ours = {
+        type_: type_.extensions["strawberry-definition"]
+        for type_ in schema.type_map.values()
+        if "strawberry-definition" in type_.extensions
+    }
+    for type_, definition in ours.items():
+        type_.description = type_.description or _text(getattr(definition, "origin", None))
+    for type_, definition in ours.items():
+        resolvers = {
+            field.python_name: field.base_resolver
+            for field in getattr(definition, "fields", ())
+            if field.base_resolver is not None
+        }
+        _describe_fields(type_, resolvers)
+    return schema
+
+
+def _describe_fields(type_: GraphQLNamedType, resolvers: dict[str, Any]) -> None:
+    for field in getattr(type_, "fields", {}).values():
+        own = field.extensions["strawberry-definition"]
+        resolver = resolvers.get(own.python_name)
+        if not field.description and resolver is not None:
+            field.description = _text(resolver.wrapped_func)
+        arguments = getattr(field, "args", {})
+        for name, argument in arguments.items():
+            if name == "input":
+                argument.description = argument.type.of_type.description
+        for each in [field, *arguments.values()]:
+            if getattr(each, "default_value", Undefined) is None:
+                each.default_value = Undefined
+
+
+def _text(documented: object) -> str | None:
+    text = getattr(documented, "__doc__", None)
+    return cleandoc(text) if text else None
+
+
+schema: GraphQLSchema = _described(
+    strawberry.Schema(Query, Mutation, config=StrawberryConfig(scalar_map=SCALARS))._schema  # noqa: SLF001  # executed by graphql-core, with limits and caching of our own
+)
+
+
+def sdl() -> str:
+    """Return the schema in GraphQL's own language, as schema.graphql holds it."""
+    return print_schema(schema) + "\n"

@@ -1,0 +1,238 @@
+"""Versions of API products, and the operations that their contracts declare."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import orjson
+import strawberry
+from asyncpg import Record
+
+from controlplane.commands.api_version import DefineVersion, PublishVersion
+from controlplane.graphql import product, visibility
+from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
+from controlplane.graphql.enums import VersionState
+from controlplane.graphql.errors import Rejected
+from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one, same_noun
+from controlplane.graphql.node import Node, named
+from controlplane.graphql.paging import Connection, Listing, nested
+from controlplane.graphql.scalars import Count
+from domain import api_version
+from projections.paging import Column
+
+if TYPE_CHECKING:
+    from controlplane.graphql.product import ApiProduct
+
+
+@strawberry.type
+class Operation(Node):
+    """One thing that a subscriber can call."""
+
+    operation_id: str = strawberry.field(
+        description='Unique in the version, as "GET /users/{id}" or "Query.user".'
+    )
+    method: str = strawberry.field(description="That of HTTP, or QUERY, MUTATION, SUBSCRIPTION.")
+    path: str = strawberry.field(description="The template of the path, or the field.")
+    name: str = strawberry.field(description="The operationId or the field; may be empty.")
+    summary: str = strawberry.field(description="What it does, on one line; may be empty.")
+    deprecated: bool = strawberry.field(description="Whether the contract advises against it.")
+    tags: list[str] = strawberry.field(description="The groups it is in, by its contract.")
+
+
+@strawberry.type
+class OperationConnection(Connection[Operation]):
+    """Operations, in the order of the contract."""
+
+
+@strawberry.type
+class Upstream:
+    """Where the calls of one environment are forwarded to."""
+
+    environment: str = strawberry.field(description="The slug of the environment.")
+    url: str = strawberry.field(description="The address of the server.")
+
+
+@strawberry.type
+class ApiVersion(Node):
+    """One contract of a product; what it says never changes once it is published."""
+
+    product_key: strawberry.Private[Key]
+    all_upstreams: strawberry.Private[str]
+    number: str = strawberry.field(description="The semantic version, as 1.4.0.")
+    contract_kind: str = strawberry.field(description="OPENAPI_3_0, OPENAPI_3_1 or GRAPHQL.")
+    contract_sha256: str = strawberry.field(description="The hash of the document, as hex.")
+    contract_bytes: Count = strawberry.field(description="The size of the document.")
+    title: str = strawberry.field(description="The title in the document.")
+    description: str = strawberry.field(description="The description in the document.")
+    operation_count: int = strawberry.field(description="How many operations it declares.")
+    state: VersionState = strawberry.field(description="Where it is in its life.")
+    version: int = strawberry.field(description="How often it changed, for expectedVersion.")
+    created_at: datetime = strawberry.field(description="When it was defined.")
+    changed_at: datetime = strawberry.field(description="When it changed last.")
+    operations: OperationConnection = strawberry.field(
+        resolver=nested(lambda: OPERATIONS_OF_VERSION),
+        description="What can be called, in the order of the contract.",
+    )
+
+    @strawberry.field
+    def upstreams(self, info: Info) -> list[Upstream] | None:
+        """Return where calls are forwarded to; null for all but the provider."""
+        if not visibility.is_provider(info.context.caller):
+            return None
+        return [Upstream(**upstream) for upstream in orjson.loads(self.all_upstreams)]
+
+    @strawberry.field
+    async def product(
+        self, info: Info
+    ) -> Annotated["ApiProduct", strawberry.lazy("controlplane.graphql.product")] | None:
+        """Return the product it is a version of."""
+        return await one(info, product.PRODUCT, self.product_key)
+
+
+@strawberry.type
+class ApiVersionConnection(Connection[ApiVersion]):
+    """Versions, oldest first."""
+
+
+def _operation(row: Record) -> Operation:
+    return Operation(
+        key=(row["organization_id"], row["version_id"], row["ordinal"]),
+        operation_id=row["operation_id"],
+        method=row["method"],
+        path=row["path"],
+        name=row["name"],
+        summary=row["summary"],
+        deprecated=row["deprecated"],
+        tags=orjson.loads(row["tags"]),
+    )
+
+
+def _version(row: Record) -> ApiVersion:
+    return ApiVersion(
+        key=(row["organization_id"], row["id"]),
+        product_key=(row["organization_id"], row["product_id"]),
+        all_upstreams=row["upstreams"],
+        number=row["number"],
+        contract_kind=row["contract_kind"],
+        contract_sha256=row["contract_sha256"],
+        contract_bytes=row["contract_bytes"],
+        title=row["title"],
+        description=row["description"],
+        operation_count=row["operations"],
+        state=VersionState(row["state"]),
+        version=row["version"],
+        created_at=row["created_at"],
+        changed_at=row["changed_at"],
+    )
+
+
+OPERATION = Kind(
+    "Operation",
+    "operation",
+    visibility.operations,
+    "catalogue:read",
+    _operation,
+    key=(ORGANIZATION, Column("n.version_id", "uuid"), Column("n.ordinal", "bigint")),
+)
+VERSION = Kind(
+    "ApiVersion",
+    "api_version",
+    visibility.versions,
+    "catalogue:read",
+    _version,
+    same_noun("api_version"),
+)
+OF_PRODUCT: Listing[ApiVersion] = Listing(
+    VERSION, ApiVersionConnection, parents=(ORGANIZATION, Column("n.product_id", "uuid"))
+)
+OPERATIONS_OF_VERSION: Listing[Operation] = Listing(
+    OPERATION,
+    OperationConnection,
+    parents=(ORGANIZATION, Column("n.version_id", "uuid")),
+    orders={"ORDINAL": (Column("n.ordinal", "bigint"),)},
+)
+
+
+@strawberry.input
+class UpstreamInput:
+    """Where the calls of one environment are forwarded to."""
+
+    environment: str = strawberry.field(description="The slug of the environment.")
+    url: str = strawberry.field(description="An absolute http or https address.")
+
+
+@strawberry.input
+class DefineVersionInput(Asked):
+    """The contract to submit as the next version of a product."""
+
+    product_id: strawberry.ID = strawberry.field(description="The id of the product.")
+    number: str = strawberry.field(description="The semantic version, as 1.4.0.")
+    document: str = strawberry.field(
+        description="OpenAPI 3.0 or 3.1 as JSON or YAML, or GraphQL SDL."
+    )
+    upstreams: list[UpstreamInput] = strawberry.field(
+        default_factory=list, description="Where calls go; at most 20, one for each environment."
+    )
+
+
+@strawberry.input
+class PublishVersionInput(AskedAtVersion):
+    """The version that subscribers may call."""
+
+    version_id: strawberry.ID = strawberry.field(description="The id of the draft version.")
+
+
+@strawberry.type
+class VersionChanged(Changed):
+    """The version, and what happened to it."""
+
+    @strawberry.field
+    async def version(self, info: Info) -> ApiVersion | None:
+        """Return the version; null after a dry run."""
+        return await self.node(info, VERSION)
+
+
+DefineVersionResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union("DefineVersionResult", description="What defineVersion did, or why not."),
+]
+PublishVersionResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union("PublishVersionResult", description="What publishVersion did, or why not."),
+]
+
+
+@strawberry.type
+class VersionMutations:
+    """What can be done about versions."""
+
+    @strawberry.mutation
+    async def define_version(self, info: Info, input: DefineVersionInput) -> DefineVersionResult:
+        """Submit a contract as a draft version of a product; needs version:define."""
+        return await change(
+            info,
+            VersionChanged,
+            VERSION,
+            input,
+            lambda: DefineVersion(
+                product_id=named(input.product_id, "ApiProduct", "product_id"),
+                number=input.number,
+                document=input.document.encode(),
+                upstreams=tuple(
+                    api_version.Upstream(each.environment, each.url) for each in input.upstreams
+                ),
+                **input.said(),
+            ),
+        )
+
+    @strawberry.mutation
+    async def publish_version(self, info: Info, input: PublishVersionInput) -> PublishVersionResult:
+        """Let subscribers call a draft version; needs version:publish."""
+        return await change(
+            info,
+            VersionChanged,
+            VERSION,
+            input,
+            lambda: PublishVersion(
+                version_id=named(input.version_id, "ApiVersion", "version_id"), **input.said()
+            ),
+        )

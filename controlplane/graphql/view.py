@@ -1,0 +1,239 @@
+"""GraphQL over HTTP: POST, and GET for queries, at /graphql."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import orjson
+import structlog
+from aiohttp import web
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    OperationType,
+    execute,
+    get_operation_ast,
+)
+
+from controlplane.app import App
+from controlplane.graphql.documents import Document, Documents, InvalidDocumentError
+from controlplane.graphql.loaders import Request
+from controlplane.graphql.scalars import read_position
+from controlplane.graphql.schema import schema
+from controlplane.http import AWAY, CONTEXT
+from controlplane.store import UNREACHABLE
+
+PATH = "/graphql"
+POSITION_HEADER = "X-Min-Position"
+JSON = "application/json"
+RESPONSE_JSON = "application/graphql-response+json"
+_ACCEPTED = {
+    JSON: JSON,
+    "application/*": JSON,
+    "*/*": JSON,
+    RESPONSE_JSON: RESPONSE_JSON,
+}
+log = structlog.get_logger()
+
+
+class _Asked(NamedTuple):
+    """What a request asks for, by the words of GraphQL over HTTP."""
+
+    query: str
+    variables: dict[str, Any]
+    operation_name: str | None
+
+
+class _RefusedRequestError(Exception):
+    """A request that is not executed: the status of the answer, and what was wrong."""
+
+    def __init__(self, status: int, *errors: GraphQLError | str) -> None:
+        super().__init__()
+        self.status = status
+        self.errors = [GraphQLError(each) if isinstance(each, str) else each for each in errors]
+
+
+def routes(app: App) -> list[web.RouteDef]:
+    """Return the routes of the surface for portals and administrators."""
+    documents = Documents()
+
+    async def get(request: web.Request) -> web.Response:
+        return await _answered(app, documents, request)
+
+    async def post(request: web.Request) -> web.Response:
+        return await _answered(app, documents, request)
+
+    return [web.get(PATH, get, allow_head=False), web.post(PATH, post)]
+
+
+async def _answered(app: App, documents: Documents, request: web.Request) -> web.Response:
+    media = _media(request.headers.get("Accept"))
+    if media is None:
+        return _response(JSON, 406, [GraphQLError(f"Accept {JSON} or {RESPONSE_JSON}.")])
+    context = Request(app, request[CONTEXT])
+    try:
+        result = await _result(documents, request, context, media)
+    except _RefusedRequestError as error:
+        return _response(media, error.status, error.errors)
+    errors = [_shown(error, context) for error in result.errors or ()]
+    away = any((error.extensions or {}).get("code") == "UNAVAILABLE" for error in errors)
+    done = any(value is not None for value in (result.data or {}).values())
+    return _response(media, 503 if away and not done else 200, errors, data=result.data)
+
+
+async def _result(
+    documents: Documents, request: web.Request, context: Request, media: str
+) -> ExecutionResult:
+    asked = _from_url(request) if request.method == "GET" else await _from_body(request)
+    # Clients of plain JSON read the errors of a document only when the status is 200.
+    refused = 400 if media == RESPONSE_JSON else 200
+    document = _admitted(documents, asked, context, refused)
+    if request.method == "GET" and _changes(document, asked.operation_name):
+        raise _RefusedRequestError(405, "GET is for queries; send mutations by POST.")
+    await _wait(context, request.headers.get(POSITION_HEADER))
+    result = await _executed(document, asked, context)
+    if result.data is None and all(error.path is None for error in result.errors or ()):
+        raise _RefusedRequestError(refused, *(result.errors or ()))  # unknown operation, variables
+    return result
+
+
+def _admitted(documents: Documents, asked: _Asked, context: Request, refused: int) -> Document:
+    try:
+        document = documents.read(asked.query)
+        document.admit(anonymous=context.caller.role is None)
+    except InvalidDocumentError as invalid:
+        raise _RefusedRequestError(refused, *invalid.errors) from None
+    except GraphQLError as error:
+        raise _RefusedRequestError(refused, error) from None
+    return document
+
+
+async def _executed(document: Document, asked: _Asked, context: Request) -> ExecutionResult:
+    result = execute(
+        schema,
+        document.parsed,
+        context_value=context,
+        variable_values=asked.variables,
+        operation_name=asked.operation_name,
+    )
+    return result if isinstance(result, ExecutionResult) else await result
+
+
+async def _wait(context: Request, header: str | None) -> None:
+    """Wait until queries see the position in the header. Raises ReadModelsBehindError."""
+    if header is None:
+        return
+    try:
+        number = context.number(read_position(header))
+    except GraphQLError as error:
+        raise _RefusedRequestError(400, error) from None
+    await context.app.projector.wait_until(number)
+
+
+def _changes(document: Document, operation_name: str | None) -> bool:
+    operation = get_operation_ast(document.parsed, operation_name)
+    return operation is not None and operation.operation is not OperationType.QUERY
+
+
+def _media(accept: str | None) -> str | None:
+    """Return the media type of the answer that the client likes best, JSON if it does not care."""
+    if accept is None or not accept.strip():
+        return JSON
+    best, best_quality = None, 0.0
+    for part in accept.split(",", 50)[:50]:
+        name, *parameters = (each.strip().lower() for each in part.split(";"))
+        media = _ACCEPTED.get(name)
+        quality = _quality(parameters)
+        if media is not None and quality > best_quality:
+            best, best_quality = media, quality
+    return best
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter[2:])
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def _from_url(request: web.Request) -> _Asked:
+    given: dict[str, object] = {}
+    for name in ("query", "operationName"):
+        if name in request.query:
+            given[name] = request.query[name]
+    for name in ("variables", "extensions"):
+        text = request.query.get(name)
+        if text:
+            given[name] = _loaded(text.encode(errors="replace"), f"The parameter {name}")
+    return _asked(given)
+
+
+async def _from_body(request: web.Request) -> _Asked:
+    if request.content_type != JSON:
+        raise _RefusedRequestError(415, f"Send the request as {JSON}.")
+    charset = request.charset or "utf-8"
+    if charset.lower().replace("-", "") != "utf8":
+        raise _RefusedRequestError(415, "Send the request in UTF-8.")
+    body = _loaded(await request.read(), "The body")
+    if not isinstance(body, dict):
+        raise _RefusedRequestError(400, "The body is one JSON object; batches are not served.")
+    return _asked(body)
+
+
+def _loaded(text: bytes, what: str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise _RefusedRequestError(400, f"{what} is not JSON in UTF-8: {error.msg}.") from None
+
+
+def _asked(given: Mapping[str, object]) -> _Asked:
+    query, name = given.get("query"), given.get("operationName")
+    variables, extensions = given.get("variables"), given.get("extensions")
+    if not isinstance(query, str) or not query:
+        raise _RefusedRequestError(400, "`query` is missing, or no string.")
+    if name is not None and not isinstance(name, str):
+        raise _RefusedRequestError(400, "`operationName` is no string.")
+    if variables is not None and not isinstance(variables, dict):
+        raise _RefusedRequestError(400, "`variables` is no object.")
+    if extensions is not None and not isinstance(extensions, dict):
+        raise _RefusedRequestError(400, "`extensions` is no object.")
+    return _Asked(query, variables or {}, name or None)
+
+
+def _shown(error: GraphQLError, context: Request) -> GraphQLError:
+    """Return the error as the client may see it; what was not foreseen is logged and masked."""
+    original = error.original_error
+    if error.path is None or original is None or isinstance(original, GraphQLError):
+        return error
+    extensions: dict[str, Any] = {"reference": context.context.correlation}
+    if isinstance(original, (*AWAY, *UNREACHABLE)):
+        log.warning("graphql.away", error=type(original).__name__)
+        message = "The data are away; nothing was acknowledged. Try again."
+        extensions["code"] = "UNAVAILABLE"
+    else:
+        log.error("graphql.failed", path=error.path, exc_info=original)
+        message = "Something went wrong; name the reference."
+        extensions["code"] = "INTERNAL"
+    return GraphQLError(message, error.nodes, path=error.path, extensions=extensions)
+
+
+def _response(
+    media: str, status: int, errors: list[GraphQLError], **data: dict[str, Any] | None
+) -> web.Response:
+    """Return an answer; without `data` the operation was not executed."""
+    answer: dict[str, Any] = {"errors": [error.formatted for error in errors]} if errors else {}
+    headers = {"Cache-Control": "no-store"}
+    if status == web.HTTPServiceUnavailable.status_code:
+        headers["Retry-After"] = "1"
+    if status == web.HTTPMethodNotAllowed.status_code:
+        headers["Allow"] = "POST"
+    return web.Response(
+        body=orjson.dumps({**answer, **data}),
+        status=status,
+        content_type=media,
+        charset="utf-8",
+        headers=headers,
+    )

@@ -1,0 +1,80 @@
+"""Logs: one JSON object a line on standard error, never with local variables, which hold keys."""
+
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import Processor
+
+PATH_CHARS = 200
+
+log = structlog.get_logger()
+
+
+def configure(level: str) -> None:
+    """Send what structlog and the standard library log from `level` on to standard error."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer(_json)],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(_json),
+            ],
+        )
+    )
+    # Libraries log for their own developers; of theirs only what went wrong matters here.
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+
+
+def _json(event: Any, **_: Any) -> str:  # noqa: ANN401  # structlog's own signature
+    return orjson.dumps(event, str, orjson.OPT_NON_STR_KEYS).decode()
+
+
+class AccessLogger(AbstractAccessLogger):
+    """Logs the requests that failed; `EveryAccessLogger` those that succeeded too.
+
+    Neither addresses nor queries: the one are personal, the others may be anything.
+    """
+
+    successes = False
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Log one finished request."""
+        failed = response.status >= web.HTTPBadRequest.status_code
+        if not (failed or self.successes):
+            return
+        write = log.warning if failed else log.info
+        write(
+            "http.request",
+            method=request.method[:PATH_CHARS],
+            path=request.path[:PATH_CHARS],
+            status=response.status,
+            bytes=response.body_length,
+            duration_ms=round(time * 1_000, 1),
+            request=response.headers.get("X-Request-Id", ""),
+        )
+
+
+class EveryAccessLogger(AccessLogger):
+    """Logs every request."""
+
+    successes = True

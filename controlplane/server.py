@@ -1,0 +1,167 @@
+"""Serving: the routes of every surface in one application, and a life from ready to drained."""
+
+import asyncio
+import os
+import resource
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
+
+from controlplane import audit, health, http, metrics, openapi
+from controlplane.app import App
+from controlplane.gateway import routes as gateway
+from controlplane.graphql import view as graphql
+from controlplane.logs import AccessLogger, EveryAccessLogger
+from controlplane.settings import Settings
+
+BACKLOG = 1_024
+POLL_S = 0.02
+CANCEL_S = 1.0
+"""What is left for a request that did not end in time; 0 would mean without end."""
+LEAVE_S = 10.0
+"""What closing the database may take after the requests; then the process leaves as it is."""
+
+log = structlog.get_logger()
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Site:
+    """The routes of a running control plane, and how many requests are being answered."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._answering = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def application(self) -> web.Application:
+        """Return all routes with what holds for each of them."""
+        settings = self._app.settings
+        outermost = [_measured, self._counted()]
+        application = web.Application(
+            middlewares=[*outermost, http.middleware(self._app), _body_in_time(settings.body_s)],
+            client_max_size=settings.body_limit_bytes,
+        )
+        for surface in (health, openapi, audit, graphql, gateway):
+            application.add_routes(surface.routes(self._app))
+        return application
+
+    def _counted(self) -> Middleware:
+        @web.middleware
+        async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+            self._answering += 1
+            self._idle.clear()
+            try:
+                response = await handler(request)
+                if self._app.stopping.is_set() and not response.prepared:
+                    response.force_close()  # the client's next request finds another process
+                return response
+            finally:
+                self._answering -= 1
+                if not self._answering:
+                    self._idle.set()
+
+        return count
+
+    async def drained(self, patience_s: float) -> None:
+        """Have long polls end, and wait until every request is answered or patience is over."""
+        self._app.stopping.set()
+        for watcher in self._app.projector.watchers:  # whoever waits looks again, and sees it
+            watcher()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._idle.wait()
+
+
+@web.middleware
+async def _measured(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Measure how long a request takes; what is no route of ours is counted as one."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    status = "cancelled"
+    try:
+        response = await handler(request)
+        status = str(response.status)
+    except web.HTTPException as answer:
+        status = str(answer.status)
+        raise
+    finally:
+        resource = request.match_info.route.resource
+        route = "unmatched" if resource is None else resource.canonical
+        method = request.method if request.method in hdrs.METH_ALL else "other"
+        metrics.REQUEST_S.labels(route, method, status).observe(loop.time() - began)
+    return response
+
+
+def _body_in_time(limit_s: float) -> Middleware:
+    """Return the middleware by which a body is here before its handler, or is given up."""
+
+    @web.middleware
+    async def read(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.can_read_body:
+            try:
+                async with asyncio.timeout(limit_s):
+                    await request.read()  # it is kept for the handler, within client_max_size
+            except TimeoutError:
+                raise web.HTTPRequestTimeout(text="The body took too long.") from None
+        return await handler(request)
+
+    return read
+
+
+@asynccontextmanager
+async def listening(app: App, bound: socket.socket) -> AsyncIterator[None]:
+    """Serve until the block ends; then accept no more and finish what was accepted."""
+    settings, routes = app.settings, Site(app)
+    runner = web.AppRunner(
+        routes.application(),
+        access_log_class=EveryAccessLogger if settings.log_requests else AccessLogger,
+        keepalive_timeout=settings.keepalive_s,
+        shutdown_timeout=CANCEL_S,
+        handler_cancellation=True,
+    )
+    await runner.setup()
+    pulse = asyncio.create_task(metrics.pulse(lambda: app.projector.position), name="pulse")
+    site = web.SockSite(runner, bound, backlog=BACKLOG)
+    try:
+        await site.start()
+        yield
+        await site.stop()
+        # Not left to aiohttp, which drops the rest of a body when it begins to stop.
+        await routes.drained(settings.shutdown_s)
+    finally:
+        pulse.cancel()
+        await runner.cleanup()
+
+
+async def caught_up(app: App, stop: asyncio.Event) -> None:
+    """Wait until the read models have caught up, or the process is told to stop."""
+    while not (app.projector.caught_up or stop.is_set()):  # noqa: ASYNC110  # it has no event
+        await asyncio.sleep(POLL_S)
+
+
+def stop_signal(settings: Settings) -> asyncio.Event:
+    """Return what the first SIGTERM or SIGINT sets; the second one ends the process at once."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def told(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        log.info("server.stopping", signal=signal.Signals(number).name)
+        stop.set()
+        loop.call_later(settings.shutdown_s + LEAVE_S, os._exit, 1)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told, number)
+    return stop
+
+
+def allow_many_connections() -> None:
+    """Raise the number of open files to what the system allows this process."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,112 @@
+"""What is not one's own is not there: another organization's, another team's."""
+
+from dataclasses import fields
+from uuid import UUID
+
+import pytest
+
+from controlplane.app import App
+from controlplane.commands import Command, NotFoundError, execute
+from controlplane.commands.access_token import IssueToken
+from controlplane.commands.application import RegisterApplication
+from controlplane.commands.gateway import OpenGatewayGroup
+from controlplane.commands.plan import DefinePlan
+from controlplane.commands.subscription import RequestSubscription
+from controlplane.context import Caller
+from domain.access_token import Role
+from tests.controlplane.commands.world import COMMANDS, World, with_fields, world
+from tests.given import ACE, OWNER, STRANGER, caller
+
+NAMES_NOTHING = {"DefineProduct", "EstablishOrganization", "FormTeam"}
+"""Commands that name nothing that is there already."""
+OF_A_TEAM = {
+    "CancelSubscription",
+    "IssueCredential",
+    "RegisterApplication",
+    "RequestSubscription",
+    "RevokeCredential",
+}
+"""What a developer may ask for: always about things of a team, of which others are not seen."""
+
+
+def id_fields(command: Command) -> list[str]:
+    """Return the fields of a command that name something there."""
+    return [
+        field.name
+        for field in fields(command)
+        if field.name.endswith(("_id", "_ids")) and field.name != "credential_id"
+    ]
+
+
+async def refused(app: App, command: Command, asking: Caller = STRANGER) -> str | None:
+    with pytest.raises(NotFoundError) as raised:
+        await execute(command, app.context(asking))
+    return raised.value.about
+
+
+async def test_what_belongs_to_another_organization_is_not_found(app: App) -> None:
+    there = await world(app)
+    for kind, give in COMMANDS.items():
+        command = give(there)
+        named = id_fields(command)
+        if kind is IssueToken:  # it names something for two roles only
+            developer = with_fields(command, role=Role.DEVELOPER, team_id=there.team)
+            gateway = with_fields(command, role=Role.GATEWAY, gateway_id=there.gateway)
+            assert await refused(app, developer) == "team_id"
+            assert await refused(app, gateway) == "gateway_id"
+        elif kind.__name__ in NAMES_NOTHING:
+            assert named == []
+        else:
+            assert await refused(app, command) in named
+
+
+async def test_every_id_that_a_command_names_is_looked_for_and_of_its_kind(app: App) -> None:
+    there = await world(app)
+    for kind, give in COMMANDS.items():
+        command = give(there)
+        for name in id_fields(command):
+            other_kind = there.team if name == "token_id" else there.token
+            for wrong in (UUID(int=0xDEAD), other_kind):
+                changes: dict[str, object] = {name: (wrong,) if name.endswith("_ids") else wrong}
+                if kind is IssueToken:
+                    changes["role"] = Role.DEVELOPER if name == "team_id" else Role.GATEWAY
+                assert await refused(app, with_fields(command, **changes), OWNER) == name
+
+
+async def test_one_strange_id_among_others_is_enough(app: App) -> None:
+    there = await world(app)
+    theirs = await world(app, STRANGER)
+    mixed = (there.product, theirs.product)
+    for command in (
+        DefinePlan(slug="x", name="X", product_ids=mixed),
+        OpenGatewayGroup(slug="x", environment="live", product_ids=mixed),
+    ):
+        assert await refused(app, command, OWNER) == "product_ids"
+    request = RequestSubscription(application_id=there.application, plan_id=theirs.plan)
+    assert await refused(app, request, OWNER) == "plan_id"
+
+
+async def test_what_belongs_to_another_team_is_not_found(app: App) -> None:
+    there = await world(app)
+    outsider = caller(Role.DEVELOPER, ACE, there.other_team)
+    given = [kind for kind in COMMANDS if kind.permission in outsider.permissions]
+    assert {kind.__name__ for kind in given} == OF_A_TEAM
+    for kind in given:
+        command = COMMANDS[kind](there)
+        assert await refused(app, command, outsider) in id_fields(command)
+
+
+async def test_a_developer_acts_for_the_own_team_only(app: App) -> None:
+    there = await world(app)
+    developer = caller(Role.DEVELOPER, ACE, there.team)
+    register = RegisterApplication(team_id=there.team, name="Mine")
+    await execute(register, app.context(developer))
+    assert (
+        await refused(app, with_fields(register, team_id=there.other_team), developer) == "team_id"
+    )
+
+
+async def test_two_organizations_use_the_same_names_side_by_side(app: App) -> None:
+    ours, theirs = await world(app), await world(app, STRANGER)
+    assert isinstance(ours, World)
+    assert ours.product != theirs.product

@@ -1,0 +1,171 @@
+"""One organization with one of everything, made through commands, and a command of every kind."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from controlplane.app import App
+from controlplane.commands import Answer, Command, execute
+from controlplane.commands.access_token import IssueToken, RevokeToken
+from controlplane.commands.api_product import DefineProduct, PublishProduct
+from controlplane.commands.api_version import DefineVersion, PublishVersion
+from controlplane.commands.application import RegisterApplication
+from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
+from controlplane.commands.organization import EstablishOrganization
+from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
+from controlplane.commands.subscription import (
+    AcceptSubscription,
+    CancelSubscription,
+    IssueCredential,
+    RejectSubscription,
+    RequestSubscription,
+    RevokeCredential,
+)
+from controlplane.commands.team import FormTeam, RegisterDeveloper
+from controlplane.context import Caller
+from domain.access_token import Role
+from domain.plan import PlanTerms, Price
+from domain.subscription import Subscription
+from tests.given import OWNER, PETSTORE
+
+FREE = PlanTerms(None, None, None, "AUTOMATIC")
+PAID = PlanTerms(None, None, Price("EUR", Decimal("9.90")), "MANUAL")
+
+
+@dataclass(frozen=True)
+class World:
+    """Ids of what is there."""
+
+    team: UUID
+    other_team: UUID
+    product: UUID
+    draft_product: UUID
+    version: UUID
+    draft_version: UUID
+    plan: UUID
+    drafted_plan: UUID
+    application: UUID
+    pending: UUID
+    active: UUID
+    credential: str
+    group: UUID
+    gateway: UUID
+    token: UUID
+
+
+async def do(app: App, command: Command, caller: Caller = OWNER) -> Answer:
+    """Have the command done."""
+    return await execute(command, app.context(caller))
+
+
+async def begun(app: App, command: Command, caller: Caller = OWNER) -> UUID:
+    """Have the command done; return the id of what it began."""
+    return (await do(app, command, caller)).outcome.events[-1].originator_id
+
+
+async def requested(app: App, plan: UUID, application: UUID) -> UUID:
+    """Return a new subscription."""
+    answer = await do(app, RequestSubscription(application_id=application, plan_id=plan))
+    return answer.outcome.events[0].originator_id
+
+
+async def world(app: App, caller: Caller = OWNER) -> World:
+    """Make one of everything in the caller's organization."""
+
+    async def new(command: Command) -> UUID:
+        return await begun(app, command, caller)
+
+    team = await new(FormTeam(name="Payments"))
+    product = await new(DefineProduct(slug="pets", name="Pets"))
+    await do(app, PublishProduct(product_id=product), caller)
+    version = await new(DefineVersion(product_id=product, number="1.0.0", document=PETSTORE))
+    await do(app, PublishVersion(version_id=version), caller)
+    plan = await published_plan(app, caller, product, "paid")
+    application = await new(RegisterApplication(team_id=team, name="Shop"))
+    request = RequestSubscription(application_id=application, plan_id=plan)
+    active = await new(request)
+    await do(app, AcceptSubscription(subscription_id=active), caller)
+    issued = await do(app, IssueCredential(subscription_id=active), caller)
+    (credential,) = issued.outcome.events
+    assert isinstance(credential, Subscription.CredentialIssued)
+    drafted_plan = await new(DefinePlan(slug="next", name="Next", product_ids=(product,)))
+    await do(app, DraftPlanVersion(plan_id=drafted_plan, terms=FREE), caller)
+    group = await new(OpenGatewayGroup(slug="edge", environment="live"))
+    return World(
+        team=team,
+        other_team=await new(FormTeam(name="Search")),
+        product=product,
+        draft_product=await new(DefineProduct(slug="toys", name="Toys")),
+        version=version,
+        draft_version=await new(
+            DefineVersion(product_id=product, number="2.0.0", document=PETSTORE)
+        ),
+        plan=plan,
+        drafted_plan=drafted_plan,
+        application=application,
+        pending=await new(request),
+        active=active,
+        credential=credential.credential_id,
+        group=group,
+        gateway=await new(RegisterGateway(group_id=group, name="edge-1")),
+        token=await new(IssueToken(name="ci", role=Role.AUDITOR)),
+    )
+
+
+async def published_plan(
+    app: App, caller: Caller, product: UUID, slug: str, terms: PlanTerms = PAID
+) -> UUID:
+    """Return a plan that is on sale."""
+    plan = await begun(app, DefinePlan(slug=slug, name=slug, product_ids=(product,)), caller)
+    await do(app, DraftPlanVersion(plan_id=plan, terms=terms), caller)
+    await do(app, PublishPlanVersion(plan_id=plan), caller)
+    return plan
+
+
+COMMANDS: dict[type[Command], Callable[[World], Command]] = {
+    AcceptSubscription: lambda w: AcceptSubscription(subscription_id=w.pending),
+    CancelSubscription: lambda w: CancelSubscription(subscription_id=w.active),
+    DefinePlan: lambda w: DefinePlan(slug="new", name="New", product_ids=(w.product,)),
+    DefineProduct: lambda _: DefineProduct(slug="new", name="New"),
+    DefineVersion: lambda w: DefineVersion(product_id=w.product, number="3.0.0", document=PETSTORE),
+    DraftPlanVersion: lambda w: DraftPlanVersion(plan_id=w.plan, terms=FREE),
+    EstablishOrganization: lambda _: EstablishOrganization(slug="new", name="New"),
+    FormTeam: lambda _: FormTeam(name="New"),
+    IssueCredential: lambda w: IssueCredential(subscription_id=w.active),
+    IssueToken: lambda _: IssueToken(name="new", role=Role.AUDITOR),
+    OpenGatewayGroup: lambda w: OpenGatewayGroup(
+        slug="new", environment="live", product_ids=(w.product,)
+    ),
+    PublishPlanVersion: lambda w: PublishPlanVersion(plan_id=w.drafted_plan),
+    PublishProduct: lambda w: PublishProduct(product_id=w.draft_product),
+    PublishVersion: lambda w: PublishVersion(version_id=w.draft_version),
+    RegisterApplication: lambda w: RegisterApplication(team_id=w.team, name="New"),
+    RegisterDeveloper: lambda w: RegisterDeveloper(
+        team_id=w.team, name="Grace", mail="grace@example.com"
+    ),
+    RegisterGateway: lambda w: RegisterGateway(group_id=w.group, name="new"),
+    RejectSubscription: lambda w: RejectSubscription(subscription_id=w.pending),
+    RequestSubscription: lambda w: RequestSubscription(
+        application_id=w.application, plan_id=w.plan
+    ),
+    RevokeCredential: lambda w: RevokeCredential(
+        subscription_id=w.active, credential_id=w.credential
+    ),
+    RevokeToken: lambda w: RevokeToken(token_id=w.token),
+}
+"""A command of every kind that succeeds in the world."""
+
+
+def every_command(kind: type[Command] = Command) -> set[type[Command]]:
+    """Return all commands that can be given."""
+    found = {kind} if not getattr(kind, "__abstractmethods__", None) else set()
+    for narrower in kind.__subclasses__():
+        found |= every_command(narrower)
+    return found
+
+
+def with_fields(command: Command, **fields: Any) -> Command:  # any field
+    """Return the command with other fields."""
+    return replace(command, **fields)

@@ -1,0 +1,105 @@
+"""Who is let in, as what, and who is not."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from controlplane import secret
+from controlplane.app import App
+from controlplane.auth import (
+    ANONYMOUS,
+    PERMISSIONS,
+    NotAuthenticatedError,
+    authenticate,
+    bearer,
+    process,
+)
+from controlplane.commands.access_token import IssueToken, RevokeToken
+from controlplane.context import INSTALLATION
+from controlplane.secret import SECRET_BYTES, TOKEN_PREFIX
+from domain.access_token import Role
+from tests.controlplane.commands.world import do, world
+from tests.given import ACE, AT, OPERATOR
+
+
+@pytest.mark.parametrize(
+    ("header", "token"),
+    [
+        (None, None),
+        ("Bearer abc", "abc"),
+        ("bearer abc", "abc"),
+        ("BEARER  abc ", "abc"),
+        ("Bearer", ""),
+        ("Bearer ", ""),
+    ],
+)
+def test_the_token_is_what_follows_bearer(header: str | None, token: str | None) -> None:
+    assert bearer(header) == token
+
+
+@pytest.mark.parametrize("header", ["", "abc", "Basic YTpi", "Token abc", "Bearerabc"])
+def test_another_scheme_is_refused(header: str) -> None:
+    with pytest.raises(NotAuthenticatedError, match="unknown, mistyped, expired or revoked"):
+        bearer(header)
+
+
+async def test_without_a_token_the_caller_is_anonymous_and_may_nothing(app: App) -> None:
+    assert await authenticate(None, app.services.store, AT) == ANONYMOUS
+    assert (ANONYMOUS.role, ANONYMOUS.permissions) == (None, frozenset())
+
+
+async def test_the_bearer_of_a_token_has_its_role_organization_team_and_gateway(app: App) -> None:
+    there = await world(app)
+    for role in set(Role) - {Role.OPERATOR}:
+        team_id = there.team if role is Role.DEVELOPER else None
+        gateway_id = there.gateway if role is Role.GATEWAY else None
+        issue = IssueToken(name="t", role=role, team_id=team_id, gateway_id=gateway_id)
+        issued = await do(app, issue)
+        caller = await authenticate(issued.secret, app.services.store, AT)
+        assert (caller.role, caller.organization_id) == (role, ACE)
+        assert (caller.team_id, caller.gateway_id) == (team_id, gateway_id)
+        assert caller.permissions == PERMISSIONS[role]
+        assert caller.actor == str(issued.outcome.events[0].originator_id)
+        assert caller.actor_kind == ("gateway" if role is Role.GATEWAY else "token")
+    operator = await do(app, IssueToken(name="op", role=Role.OPERATOR), OPERATOR)
+    caller = await authenticate(operator.secret, app.services.store, AT)
+    assert (caller.role, caller.organization_id) == (Role.OPERATOR, INSTALLATION)
+
+
+async def test_an_expired_or_revoked_token_lets_nobody_in(app: App) -> None:
+    end = AT + timedelta(hours=1)
+    issued = await do(app, IssueToken(name="t", role=Role.AUDITOR, expires_at=end))
+    store = app.services.store
+    assert (await authenticate(issued.secret, store, end - timedelta(seconds=1))).role
+    for late in (end, end + timedelta(days=1)):
+        with pytest.raises(NotAuthenticatedError):
+            await authenticate(issued.secret, store, late)
+    await do(app, RevokeToken(token_id=issued.outcome.events[0].originator_id))
+    with pytest.raises(NotAuthenticatedError):
+        await authenticate(issued.secret, store, AT)
+
+
+async def test_what_only_looks_like_a_token_lets_nobody_in(app: App) -> None:
+    there = await world(app)
+    issued = await do(app, IssueToken(name="t", role=Role.AUDITOR))
+    token_id = issued.outcome.events[0].originator_id
+    guessed = secret.mint(TOKEN_PREFIX, token_id, bytes(SECRET_BYTES)).text
+    nobody = secret.mint(TOKEN_PREFIX, UUID(int=0xDEAD), bytes(SECRET_BYTES)).text
+    no_token = secret.mint(TOKEN_PREFIX, there.product, bytes(SECRET_BYTES)).text
+    assert issued.secret is not None
+    key = issued.secret.replace("cpt_", "cpk_")
+    wrong = ["", " ", "cpt_", "\0", "\ud800", "x" * 10_000, issued.secret[:-1], key]
+    for shown in (*wrong, guessed, nobody, no_token):
+        with pytest.raises(NotAuthenticatedError):
+            await authenticate(shown, app.services.store, AT)
+
+
+def test_our_own_processes_may_do_everything_in_one_organization() -> None:
+    caller = process(ACE, "demo", "cli")
+    assert (caller.organization_id, caller.role, caller.channel) == (ACE, None, "cli")
+    assert all(granted <= caller.permissions for granted in PERMISSIONS.values())
+
+
+def test_an_auditor_changes_nothing() -> None:
+    assert all(each.endswith(":read") for each in PERMISSIONS[Role.AUDITOR])

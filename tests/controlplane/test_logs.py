@@ -1,0 +1,46 @@
+"""What is logged, and what never is."""
+
+import json
+import subprocess
+import sys
+
+PROGRAM = """
+import logging
+import structlog
+from controlplane import logs
+
+logs.configure("info")
+log = structlog.get_logger()
+
+def fail() -> None:
+    password = "hunter2"
+    raise ValueError("it failed")
+
+with structlog.contextvars.bound_contextvars(request="trace-1"):
+    log.debug("too.fine")
+    log.info("something.happened", bytes=b"x", error=ValueError("odd"))
+    try:
+        fail()
+    except ValueError:
+        log.exception("something.failed")
+        logging.getLogger("aiohttp.server").exception("a library failed")
+logging.getLogger("asyncio").info("chatter")
+"""
+
+
+def test_every_line_is_an_object_with_its_request_and_no_local_variable() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+    assert "hunter2" not in done.stderr
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["event"] for line in lines] == [
+        *("something.happened", "something.failed", "a library failed"),
+    ]
+    assert {line["request"] for line in lines} == {"trace-1"}
+    assert {line["level"] for line in lines} == {"info", "error"}
+    for line in lines[1:]:
+        (raised,) = line["exception"]
+        assert raised["exc_value"] == "it failed"
+        assert all("locals" not in frame for frame in raised["frames"])

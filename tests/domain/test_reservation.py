@@ -1,0 +1,29 @@
+from uuid import UUID
+
+from domain.reservation import Reservation
+from tests.given import ACE, AT, BAD, WHY
+
+HOLDER = UUID(int=7)
+
+
+def test_a_reservation_remembers_its_holder_and_not_the_value() -> None:
+    stream = Reservation.stream(str(ACE), "mail", "ada@example.com")
+    taken = Reservation.take(stream, kind="mail", holder_id=HOLDER, at=AT, why=WHY)
+    assert taken.pending_events == [
+        Reservation.Taken(stream, 1, AT, "reservation", WHY, "mail", HOLDER)
+    ]
+    assert "ada" not in repr(taken.pending_events).replace("'actor': 'ada'", "")
+
+
+def test_a_value_is_one_stream_of_its_organization_and_kind() -> None:
+    streams = {
+        Reservation.stream(str(organization), kind, value)
+        for organization in (ACE, BAD)
+        for kind in ("product", "plan")
+        for value in ("pets", "toys")
+    }
+    assert len(streams) == 8
+    # For ever: another id would let a value be taken a second time.
+    assert Reservation.stream("o", "product", "pets") == UUID(
+        "3f3af164-27e1-52ae-97c5-a61c8daa3242"
+    )

@@ -1,0 +1,120 @@
+"""A TCP proxy before PostgreSQL that can be told to misbehave."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+CHUNK_BYTES = 64 * 1024
+HOST = "127.0.0.1"
+
+
+class Link:
+    """One connection through the proxy: what the client says goes up, the answers come down."""
+
+    def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
+        self.client, self.server = client, server
+        self.said = b""
+        """What the client said first, by which tests tell connections apart."""
+        self.open = asyncio.Event()
+        self.open.set()
+
+    def hole(self) -> None:
+        """Forward nothing any more, in either direction; both ends stay connected."""
+        self.open.clear()
+
+    def drop(self) -> None:
+        """Cut the connection off at both ends, without a word."""
+        self.client.transport.abort()
+        self.server.transport.abort()
+
+
+class Proxy:
+    """Forwards TCP connections to the unix socket of a DSN.
+
+    Each answer passes `on_answer`, which may return False to lose it: the client is cut off then.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        url = urlsplit(dsn)
+        query = parse_qs(url.query)
+        self._socket = f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}"
+        self._database = url.path
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._open = asyncio.Event()
+        self._open.set()
+        self.links: list[Link] = []
+        self.on_answer: Callable[[Link, bytes], bool] = lambda *_: True
+
+    @property
+    def dsn(self) -> str:
+        """How to connect through the proxy."""
+        assert self._server is not None
+        port = self._server.sockets[0].getsockname()[1]
+        return f"postgresql://postgres@{HOST}:{port}{self._database}?sslmode=disable"
+
+    async def start(self) -> Self:
+        """Listen on a free port."""
+        self._server = await asyncio.start_server(self._accept, HOST, 0)
+        return self
+
+    async def stop(self) -> None:
+        """Cut every connection off and listen no more."""
+        assert self._server is not None
+        self._server.close()
+        self.drop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def blackhole(self) -> None:
+        """Forward nothing in either direction; connections stay open and new ones are accepted."""
+        self._open.clear()
+
+    def forward(self) -> None:
+        """Forward again, also what was said meanwhile; `hole`s of single links stay."""
+        self._open.set()
+
+    def drop(self) -> None:
+        """Cut every connection off, without a word."""
+        for link in self.links:
+            link.drop()
+        self.links.clear()
+
+    async def _accept(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        await self._open.wait()
+        answers, server = await asyncio.open_unix_connection(self._socket)
+        link = Link(client, server)
+        self.links.append(link)
+        for source, target in ((reader, server), (answers, client)):
+            task = asyncio.create_task(self._pump(link, source, target))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pump(
+        self, link: Link, source: asyncio.StreamReader, target: asyncio.StreamWriter
+    ) -> None:
+        with suppress(OSError):
+            while chunk := await source.read(CHUNK_BYTES):
+                if target is link.server:
+                    link.said += chunk[: max(0, CHUNK_BYTES - len(link.said))]
+                await self._open.wait()
+                await link.open.wait()
+                if target is link.client and not self.on_answer(link, chunk):
+                    return link.drop()
+                target.write(chunk)
+                await target.drain()
+        target.close()
+        return None
+
+
+@asynccontextmanager
+async def proxied(dsn: str) -> AsyncIterator[Proxy]:
+    """Run a proxy before the database until the block ends."""
+    proxy = await Proxy(dsn).start()
+    try:
+        yield proxy
+    finally:
+        await proxy.stop()

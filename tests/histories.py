@@ -1,0 +1,213 @@
+"""Events at random: any event with any values, and histories that the aggregates let happen."""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+from uuid import UUID
+
+import hypothesis.strategies as st
+
+from domain.access_token import AccessToken, Role
+from domain.aggregate import Aggregate, DomainError, Value, Why
+from domain.api_product import ApiProduct, Visibility
+from domain.api_version import ApiVersion, Upstream
+from domain.application import Application
+from domain.contract.read import read_contract
+from domain.developer import Developer
+from domain.gateway import Gateway
+from domain.gateway_group import GatewayGroup
+from domain.organization import Organization
+from domain.plan import Plan, PlanTerms, Price, Quota, RateLimit
+from domain.reservation import Reservation
+from domain.sealed import Sealed
+from domain.subscription import Subscription
+from domain.team import Team
+from projections.readmodel import Recorded
+from tests.given import ACE, AT, BAD, PETSTORE, WHY
+
+_SCALARS: dict[object, st.SearchStrategy[Any]] = {
+    str: st.text(),
+    bool: st.booleans(),
+    int: st.integers(-(2**63), 2**63 - 1),  # as PostgreSQL's bigint
+    UUID: st.uuids(),
+    Decimal: st.decimals(allow_nan=False),  # NaN equals nothing, not even itself
+    datetime: st.datetimes(timezones=st.just(UTC)).map(lambda at: at.replace(fold=0)),
+}
+
+
+def any_value(hint: Any) -> st.SearchStrategy[Any]:  # any annotation
+    """Return everything that a field with this annotation may hold."""
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    if is_typeddict(hint):
+        names = get_type_hints(hint)
+        return st.fixed_dictionaries({name: any_value(kind) for name, kind in names.items()})
+    if get_origin(hint) is list:
+        return st.lists(any_value(get_args(hint)[0]), max_size=3)
+    if get_origin(hint) is UnionType:
+        return st.one_of([st.none() if k is type(None) else any_value(k) for k in get_args(hint)])
+    assert issubclass(hint, Value), hint
+    return any_event(hint)
+
+
+def any_event(kind: type, **known: object) -> st.SearchStrategy[Any]:
+    """Return every event (or value) of a class; `known` fields are not left to chance."""
+    hints = {**get_type_hints(kind), "originator_id": UUID}  # a type variable of the library's
+    chosen = {
+        field.name: st.just(known[field.name])
+        if field.name in known
+        else any_value(hints[field.name])
+        for field in fields(kind)
+    }
+    return st.builds(kind, **chosen)
+
+
+TERMS = (
+    PlanTerms(None, None, None, "AUTOMATIC"),
+    PlanTerms(RateLimit(100, 60, 0, "FIXED_WINDOW"), None, None, "MANUAL"),
+    PlanTerms(None, Quota(10, "DAY"), Price("EUR", Decimal("9.90")), "MANUAL"),
+)
+CONTRACT = read_contract(PETSTORE)
+
+
+class History:
+    """What happened in two organizations: each step is one verb on one of a few things."""
+
+    def __init__(self) -> None:
+        self.events: list[Aggregate.Event] = []
+        self._things: dict[tuple[int, UUID], Aggregate] = {}
+
+    def step(self, noun: int, verb: int, which: int) -> None:
+        """Begin something, or do the verb to one of its kind unless the aggregate refuses it."""
+        organization = (ACE, BAD)[which % 2]
+        why = Why(**{**WHY, "organization": str(organization), "actor": f"actor {which % 3}"})
+        at = AT + timedelta(seconds=len(self.events))
+        things = [
+            thing
+            for (kind, _), thing in self._things.items()
+            if kind == noun and thing.organization == str(organization)
+        ]
+        if things and verb:
+            thing = things[which // 2 % len(things)]
+            try:
+                self._change(thing, verb, at, why)
+            except DomainError:
+                return
+            self._keep(noun, thing)
+        else:
+            self._keep(noun, self._begun(noun, which, at, why))
+
+    def recorded(self) -> list[Recorded]:
+        """Return the events with their positions."""
+        return [Recorded(position, event) for position, event in enumerate(self.events, 1)]
+
+    def _keep(self, noun: int, aggregate: Aggregate) -> None:
+        self._things[noun, aggregate.id] = aggregate
+        self.events += aggregate.happened
+        aggregate.pending_events.clear()
+
+    def _begun(self, noun: int, number: int, at: datetime, why: Why) -> Aggregate:
+        id_ = UUID(int=len(self._things) + 1)
+        one, two = UUID(int=number + 1), UUID(int=number + 2)
+        label, slug = f"Name {number}", f"slug-{number}"
+        sealed = Sealed(str(id_), "Ym94")
+        makers: tuple[Callable[[], Aggregate], ...] = (
+            lambda: ApiProduct.define(
+                id_,
+                slug=slug,
+                name=label,
+                description="",
+                visibility=Visibility.PUBLIC,
+                at=at,
+                why=why,
+            ),
+            lambda: ApiVersion.define(
+                id_,
+                product_id=one,
+                number=f"{number}.0.0",
+                contract=replace(CONTRACT, operations=CONTRACT.operations[: number % 4]),
+                contract_sha256="f" * 64,
+                contract_bytes=number,
+                upstreams=[Upstream("live", "https://pets.example")],
+                at=at,
+                why=why,
+            ),
+            lambda: Plan.define(id_, slug=slug, name=label, product_ids=[one, two], at=at, why=why),
+            lambda: Subscription.request(
+                id_,
+                application_id=one,
+                team_id=two,
+                plan_id=one,
+                plan_version=number + 1,
+                at=at,
+                why=why,
+            ),
+            lambda: Application.register(id_, team_id=one, name=label, at=at, why=why),
+            lambda: Team.form(id_, name=label, at=at, why=why),
+            lambda: Developer.register(id_, team_id=one, name=sealed, mail=sealed, at=at, why=why),
+            lambda: GatewayGroup.open(
+                id_, slug=slug, environment="live", product_ids=[one][: number % 2], at=at, why=why
+            ),
+            lambda: Gateway.register(id_, group_id=one, name=label, at=at, why=why),
+            lambda: Organization.establish(
+                id_, slug=slug, name=label, at=at, why=Why(**{**why, "organization": str(id_)})
+            ),
+            lambda: Reservation.take(id_, kind="product", holder_id=one, at=at, why=why),
+            lambda: AccessToken.issue(
+                id_,
+                name=label,
+                role=Role.OWNER,
+                sha256="f" * 64,
+                team_id=None,
+                gateway_id=None,
+                expires_at=at + timedelta(days=1) if number % 2 else None,
+                at=at,
+                why=why,
+            ),
+        )
+        return makers[noun]()
+
+    def _change(self, thing: Aggregate, verb: int, at: datetime, why: Why) -> None:
+        match thing:
+            case ApiProduct() | ApiVersion():
+                thing.publish(at=at, why=why)
+            case Plan() if verb % 2:
+                thing.draft_version(TERMS[verb % len(TERMS)], at=at, why=why)
+            case Plan():
+                thing.publish_version(at=at, why=why)
+            case AccessToken():
+                thing.revoke(at=at, why=why)
+            case Subscription():
+                self._change_subscription(thing, verb, at, why)
+
+    def _change_subscription(self, thing: Subscription, verb: int, at: datetime, why: Why) -> None:
+        key = f"key {len(thing.credentials) - verb % 2}"
+        match verb:
+            case 1:
+                thing.accept(at=at, why=why)
+            case 2:
+                thing.reject(at=at, why=why)
+            case 3:
+                thing.cancel(at=at, why=why)
+            case 5 | 7 if key in thing.credentials:
+                thing.revoke_credential(key, at=at, why=why)
+            case _ if key not in thing.credentials:
+                thing.issue_credential(
+                    key, sha256="a" * 64, sha1="b" * 28, not_after=None, at=at, why=why
+                )
+
+
+def _told(steps: list[tuple[int, int, int]]) -> list[Recorded]:
+    history = History()
+    for noun, verb, which in steps:
+        history.step(noun, verb, which)
+    return history.recorded()
+
+
+_NOUN = st.sampled_from([*range(12), 0, 1, 2, 2, 2, 3, 3, 3, 3, 3])  # those with longer lives
+_STEP = st.tuples(_NOUN, st.integers(0, 7), st.integers(0, 40))
+HISTORIES: st.SearchStrategy[list[Recorded]] = st.lists(_STEP, min_size=25, max_size=80).map(_told)
+"""Histories of 25 to 80 verbs, in the order of their positions."""

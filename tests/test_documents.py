@@ -1,0 +1,143 @@
+"""The documents say what the code does: tables, links, paths and commands in them are checked."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from controlplane import audit
+from controlplane.auth import PERMISSIONS
+from controlplane.cli import cli
+from controlplane.gateway import delivery, endpoint, policy
+from controlplane.graphql import limits, loaders, paging
+from controlplane.settings import Settings
+from domain.access_token import Role
+from domain.contract.contract import OPERATIONS
+from domain.contract.document import DOCUMENT_BYTES
+from domain.contract.graphql_sdl import SDL_BYTES
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+LINES = 250
+LINK = re.compile(r"\]\((?!https?://)([^)#]+)(?:#[^)]*)?\)")
+PATH = re.compile(r"`((?:controlplane|domain|projections|tests|docs|deploy|benchmarks)/[\w./*-]+)`")
+COMMAND = re.compile(r"^ {4}controlplane ([a-z ]+)|`controlplane ([a-z ]+)", re.MULTILINE)
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def rows(name: str, heading: str) -> list[list[str]]:
+    """Return the cells of the first table after a line that begins with the heading."""
+    after = text(name).split(f"\n{heading}", 1)[1]
+    table = re.search(r"(?:^\|.*\n)+", after, re.MULTILINE)
+    assert table
+    lines = table[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_document_names_only_what_is_there(document: Path) -> None:
+    said = document.read_text()
+
+    for link in LINK.findall(said):
+        assert (document.parent / link).exists(), link
+    for path in PATH.findall(said):
+        assert any(ROOT.glob(path.rstrip("/"))), path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_document_names_only_commands_there_are(document: Path) -> None:
+    for found in COMMAND.findall(document.read_text()):
+        level = get_command(cli)
+        for word in "".join(found).split():
+            known = getattr(level, "commands", None)
+            if known is None:
+                break  # the rest is arguments
+            assert word in known, f"controlplane {' '.join(found)}"
+            level = known[word]
+
+
+def test_every_setting_is_in_the_table_with_its_default() -> None:
+    told = {row[0]: (row[1].strip("`").replace("empty", ""), row[2]) for row in settings()}
+
+    assert told == {
+        f"`CONTROLPLANE_{name.upper()}`": (str(field.default), field.description)
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def settings() -> list[list[str]]:
+    return rows("docs/operating.md", "## Settings")
+
+
+def test_every_permission_is_in_the_table_with_its_roles() -> None:
+    told = {row[0].strip("`"): row[1:] for row in rows("docs/concepts.md", "## Roles")}
+
+    assert told == {
+        permission: ["x" if permission in PERMISSIONS[role] else "" for role in Role]
+        for permission in frozenset[str]().union(*PERMISSIONS.values())
+    }
+
+
+def test_every_limit_is_in_the_table() -> None:
+    told = dict(rows("docs/api.md", "## Limits"))
+
+    for name, *numbers in (
+        ("portal: tokens of a document", limits.TOKENS),
+        (
+            "portal: nesting, and that of introspection",
+            limits.DEPTH,
+            limits.INTROSPECTION_DEPTH,
+        ),
+        ("portal: aliases", limits.ALIASES),
+        ("portal: fields, with all fragments written out", limits.SELECTIONS),
+        ("portal: occurrences of one field", limits.REPEATS),
+        ("portal: nodes that one request reads", loaders.ROWS),
+        ("portal: nodes of a page", paging.PAGE),
+        (
+            "gateways: bytes, tokens and nesting of an operation",
+            endpoint.BODY_BYTES,
+            endpoint.TOKENS,
+            endpoint.DEPTH,
+        ),
+        ("gateways: cost of an operation", policy.BUDGET),
+        (
+            "gateways: seconds that a poll is held, and polls held by a process",
+            delivery.WAIT_MAX_S,
+            delivery.WAITERS,
+        ),
+        ("audit: events of an answer", audit.LIMIT_EVENTS_MAX),
+        (
+            "contract: bytes, of which GraphQL SDL, and operations",
+            DOCUMENT_BYTES,
+            SDL_BYTES,
+            OPERATIONS,
+        ),
+    ):
+        assert told[name] == ", ".join(f"{number:,}" for number in numbers)
+
+
+def test_every_decision_is_in_the_index_and_has_its_four_parts() -> None:
+    index = text("docs/adr/README.md")
+
+    for page in sorted(ROOT.glob("docs/adr/[0-9]*.md")):
+        said = page.read_text()
+        title = said.splitlines()[0]
+        number = int(page.name[:4])
+        assert title.startswith(f"# {number}. "), page.name
+        assert f"| {number} | [{title.partition('. ')[2]}]({page.name}) |" in index
+        assert re.findall("^## (.*)$", said, re.MULTILINE) == [
+            "Context",
+            "Decision",
+            "Consequences",
+            "Alternatives",
+        ], page.name
+
+
+def test_a_document_is_short_enough_to_be_read() -> None:
+    for document in DOCUMENTS:
+        if document.name != "CHANGELOG.md":  # it grows with every release
+            assert len(document.read_text().splitlines()) <= LINES, document.name
