@@ -43,6 +43,7 @@ class Proxy:
         self._database = url.path
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
         self._open = asyncio.Event()
         self._open.set()
         self.links: list[Link] = []
@@ -65,9 +66,13 @@ class Proxy:
         assert self._server is not None
         self._server.close()
         self.drop()
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)  # the loop closes what was aborted
 
     def blackhole(self) -> None:
         """Forward nothing in either direction; connections stay open and new ones are accepted."""
@@ -84,14 +89,22 @@ class Proxy:
         self.links.clear()
 
     async def _accept(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
-        await self._open.wait()
-        answers, server = await asyncio.open_unix_connection(self._socket)
-        link = Link(client, server)
-        self.links.append(link)
-        for source, target in ((reader, server), (answers, client)):
-            task = asyncio.create_task(self._pump(link, source, target))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._writers.add(client)
+        task = asyncio.create_task(self._serve(reader, client))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            await self._open.wait()
+            answers, server = await asyncio.open_unix_connection(self._socket)
+            self._writers.add(server)
+            link = Link(client, server)
+            self.links.append(link)
+            await asyncio.gather(
+                self._pump(link, reader, server), self._pump(link, answers, client)
+            )
+            self._writers -= {client, server}
 
     async def _pump(
         self, link: Link, source: asyncio.StreamReader, target: asyncio.StreamWriter
