@@ -4,18 +4,22 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from domain import text
 from domain.aggregate import Aggregate, DomainError, First, Value, Why
 from domain.contract.operation import Operation
 from domain.contract.read import Contract
+from domain.sunset import promised, require_reached
 
 UPSTREAMS = 20
+DEFAULT_API = "default"
+"""The API of a product that has but one, and of every version of before there could be more."""
 _PART = r"(0|[1-9]\d{0,8})"
 _BEFORE = r"(?!0\d+(?![0-9A-Za-z-]))[0-9A-Za-z-]{1,40}"  # a number has no leading zero
 _BUILD = "[0-9A-Za-z-]{1,40}"
+_RESERVED_API = re.compile(r"v\d+", re.ASCII)
 _NUMBER = re.compile(
     rf"{_PART}\.{_PART}\.{_PART}(-{_BEFORE}(\.{_BEFORE}){{0,8}})?(\+{_BUILD}(\.{_BUILD}){{0,8}})?",
     re.ASCII,
@@ -27,6 +31,8 @@ class VersionState(Enum):
 
     DRAFT = "DRAFT"
     PUBLISHED = "PUBLISHED"
+    DEPRECATED = "DEPRECATED"
+    RETIRED = "RETIRED"
 
 
 class VersionNumberInvalidError(DomainError):
@@ -35,6 +41,34 @@ class VersionNumberInvalidError(DomainError):
 
 class VersionNotDraftError(DomainError):
     """Only a draft version can be published."""
+
+
+class VersionNotPublishedError(DomainError):
+    """Only a published version can be deprecated, or taken back from gateways."""
+
+
+class VersionNotDeprecatedError(DomainError):
+    """Only a deprecated version has a sunset, can be retired, or relieved of its deprecation."""
+
+
+class VersionNotRetiredError(DomainError):
+    """Only a retired version can be reinstated."""
+
+
+class VersionBlockedError(DomainError):
+    """The version is blocked already."""
+
+
+class VersionNotBlockedError(DomainError):
+    """The version is not blocked."""
+
+
+class ApiReservedError(DomainError):
+    """An API is not called v1 or the like: gateways would take it for a version of another."""
+
+
+class SuccessorInvalidError(DomainError):
+    """A version is succeeded by another one of the same product."""
 
 
 class TooManyUpstreamsError(DomainError):
@@ -57,6 +91,9 @@ class ApiVersion(Aggregate):
 
     def __init__(self) -> None:
         self.state = VersionState.DRAFT
+        self.product_id = UUID(int=0)
+        self.sunset_at: datetime | None = None
+        self.blocked = False
 
     @classmethod
     def define(
@@ -71,11 +108,15 @@ class ApiVersion(Aggregate):
         upstreams: list[Upstream],
         at: datetime,
         why: Why,
+        api: str = DEFAULT_API,
     ) -> Self:
         """Begin a draft that keeps `contract`, the document with the hash `contract_sha256` (hex).
 
-        Raises VersionNumberInvalidError, TooManyUpstreamsError, SlugInvalidError, UrlInvalidError.
+        `api` is the slug of one of the APIs of the product. Raises VersionNumberInvalidError,
+        TooManyUpstreamsError, SlugInvalidError, UrlInvalidError, ApiReservedError.
         """
+        if _RESERVED_API.fullmatch(text.slug(api, "api")):
+            raise ApiReservedError("api")
         if not _NUMBER.fullmatch(number):
             raise VersionNumberInvalidError("number")
         environments = {
@@ -98,6 +139,7 @@ class ApiVersion(Aggregate):
             description=contract.description,
             upstreams=upstreams,
             operations=list(contract.operations),
+            api=api,
         )
 
     def publish(self, *, at: datetime, why: Why) -> None:
@@ -106,11 +148,87 @@ class ApiVersion(Aggregate):
             raise VersionNotDraftError
         self.emit(self.Published, at, why)
 
+    def withdraw_publication(self, *, at: datetime, why: Why) -> None:
+        """Make it a draft again, published by mistake. Raises VersionNotPublishedError."""
+        self._require_published()
+        self.emit(self.PublicationWithdrawn, at, why)
+
+    def deprecate(
+        self,
+        *,
+        sunset_at: datetime | None,
+        successor: "ApiVersion | None",
+        link: str,
+        at: datetime,
+        why: Why,
+    ) -> None:
+        """Advise against it; `link` is a page that says why, "" for none.
+
+        Raises VersionNotPublishedError, SunsetPastError, SuccessorInvalidError, UrlInvalidError.
+        """
+        self._require_published()
+        if successor and (successor.id == self.id or successor.product_id != self.product_id):
+            raise SuccessorInvalidError("successor_id")
+        self.emit(
+            self.Deprecated,
+            at,
+            why,
+            sunset_at=promised(sunset_at, at),
+            successor_id=successor.id if successor else None,
+            link=link and text.url(link, "link"),
+        )
+
+    def schedule_sunset(self, sunset_at: datetime | None, *, at: datetime, why: Why) -> None:
+        """Say until when it lasts, in place of what was said before; None leaves it open.
+
+        Raises VersionNotDeprecatedError, SunsetPastError.
+        """
+        self._require_deprecated()
+        self.emit(self.SunsetScheduled, at, why, sunset_at=promised(sunset_at, at))
+
+    def withdraw_deprecation(self, *, at: datetime, why: Why) -> None:
+        """Recommend it again. Raises VersionNotDeprecatedError."""
+        self._require_deprecated()
+        self.emit(self.DeprecationWithdrawn, at, why)
+
+    def retire(self, *, at: datetime, why: Why) -> None:
+        """Have no gateway route to it. Raises VersionNotDeprecatedError, SunsetNotReachedError."""
+        self._require_deprecated()
+        require_reached(self.sunset_at, at)
+        self.emit(self.Retired, at, why)
+
+    def reinstate(self, *, at: datetime, why: Why) -> None:
+        """Route to it again, deprecated and without a sunset. Raises VersionNotRetiredError."""
+        if self.state is not VersionState.RETIRED:
+            raise VersionNotRetiredError
+        self.emit(self.Reinstated, at, why)
+
+    def block(self, *, at: datetime, why: Why) -> None:
+        """Have no gateway route to it, whatever its provider does. Raises VersionBlockedError."""
+        if self.blocked:
+            raise VersionBlockedError
+        self.emit(self.Blocked, at, why)
+
+    def unblock(self, *, at: datetime, why: Why) -> None:
+        """Leave it to its provider again. Raises VersionNotBlockedError."""
+        if not self.blocked:
+            raise VersionNotBlockedError
+        self.emit(self.Unblocked, at, why)
+
+    def _require_published(self) -> None:
+        if self.state is not VersionState.PUBLISHED:
+            raise VersionNotPublishedError
+
+    def _require_deprecated(self) -> None:
+        if self.state is not VersionState.DEPRECATED:
+            raise VersionNotDeprecatedError
+
     @dataclass(frozen=True)
     class Defined(First):
         """A contract was submitted as a version of a product."""
 
         TOPIC = "api_version.defined"
+        class_version = 2
         product_id: UUID
         number: str
         contract_kind: str
@@ -120,6 +238,16 @@ class ApiVersion(Aggregate):
         description: str
         upstreams: list[Upstream]
         operations: list[Operation]
+        api: str
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """Know which API it is of: a product had but one."""
+            state["api"] = DEFAULT_API
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Belong to the product."""
+            aggregate.product_id = self.product_id
 
     @dataclass(frozen=True)
     class Published(Aggregate.Event):
@@ -130,3 +258,90 @@ class ApiVersion(Aggregate):
         def apply(self, aggregate: "ApiVersion") -> None:
             """Become published."""
             aggregate.state = VersionState.PUBLISHED
+
+    @dataclass(frozen=True)
+    class PublicationWithdrawn(Aggregate.Event):
+        """The version had been published by mistake."""
+
+        TOPIC = "api_version.publication_withdrawn"
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Be a draft again."""
+            aggregate.state = VersionState.DRAFT
+
+    @dataclass(frozen=True)
+    class Deprecated(Aggregate.Event):
+        """The version is advised against, and may end at its sunset."""
+
+        TOPIC = "api_version.deprecated"
+        sunset_at: datetime | None
+        successor_id: UUID | None
+        link: str
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Become deprecated."""
+            aggregate.state = VersionState.DEPRECATED
+            aggregate.sunset_at = self.sunset_at
+
+    @dataclass(frozen=True)
+    class SunsetScheduled(Aggregate.Event):
+        """The sunset of the deprecated version was set, moved or lifted."""
+
+        TOPIC = "api_version.sunset_scheduled"
+        sunset_at: datetime | None
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Know the sunset."""
+            aggregate.sunset_at = self.sunset_at
+
+    @dataclass(frozen=True)
+    class DeprecationWithdrawn(Aggregate.Event):
+        """The version is recommended again."""
+
+        TOPIC = "api_version.deprecation_withdrawn"
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Be published, without a sunset."""
+            aggregate.state = VersionState.PUBLISHED
+            aggregate.sunset_at = None
+
+    @dataclass(frozen=True)
+    class Retired(Aggregate.Event):
+        """No gateway routes to the version any more."""
+
+        TOPIC = "api_version.retired"
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Become retired."""
+            aggregate.state = VersionState.RETIRED
+
+    @dataclass(frozen=True)
+    class Reinstated(Aggregate.Event):
+        """The version had been retired by mistake, or too early."""
+
+        TOPIC = "api_version.reinstated"
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Be deprecated again, without a sunset."""
+            aggregate.state = VersionState.DEPRECATED
+            aggregate.sunset_at = None
+
+    @dataclass(frozen=True)
+    class Blocked(Aggregate.Event):
+        """The operator of the installation took the version off all gateways."""
+
+        TOPIC = "api_version.blocked"
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Become blocked."""
+            aggregate.blocked = True
+
+    @dataclass(frozen=True)
+    class Unblocked(Aggregate.Event):
+        """The operator of the installation left the version to its provider again."""
+
+        TOPIC = "api_version.unblocked"
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Be blocked no more."""
+            aggregate.blocked = False

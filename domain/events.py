@@ -13,6 +13,7 @@ from domain.developer import Developer
 from domain.gateway import Gateway
 from domain.gateway_group import GatewayGroup
 from domain.organization import Organization
+from domain.page import Page
 from domain.plan import Plan
 from domain.reservation import Reservation
 from domain.subscription import Subscription
@@ -27,6 +28,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Gateway,
     GatewayGroup,
     Organization,
+    Page,
     Plan,
     Reservation,
     Subscription,

@@ -1,21 +1,51 @@
 """A plan: what a subscriber may call, how much of it, and for how much money."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from enum import Enum
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from domain import text
-from domain.aggregate import Aggregate, DomainError, First, Value, Why
+from domain.aggregate import Aggregate, DomainError, First, Why
+from domain.audience import Visibility, audience
+from domain.plan_terms import (
+    CALLS_MAX,
+    WINDOW_S_MAX,
+    Approval,
+    AuthKind,
+    LimitAlgorithm,
+    OverridesInvalidError,
+    PlanTerms,
+    Quota,
+    QuotaInvalidError,
+    QuotaPeriod,
+    RateLimit,
+    RateLimitInvalidError,
+    grown,
+)
+from domain.price import FEE_MAX, Price, PriceInvalidError
+
+__all__ = [
+    "CALLS_MAX",
+    "FEE_MAX",
+    "WINDOW_S_MAX",
+    "Approval",
+    "LimitAlgorithm",
+    "Plan",
+    "PlanState",
+    "PlanTerms",
+    "PlanVersionState",
+    "Price",
+    "PriceInvalidError",
+    "Quota",
+    "QuotaInvalidError",
+    "QuotaPeriod",
+    "RateLimit",
+    "RateLimitInvalidError",
+]
 
 PRODUCTS = 50
-CALLS_MAX = 10**12
-WINDOW_S_MAX = 31 * 24 * 3_600
-FEE_MAX = Decimal(10) ** 9
-FEE_PLACES = 6
 
 
 class PlanState(Enum):
@@ -23,6 +53,8 @@ class PlanState(Enum):
 
     DRAFT = "DRAFT"
     PUBLISHED = "PUBLISHED"
+    DEPRECATED = "DEPRECATED"
+    CLOSED = "CLOSED"
 
 
 class PlanVersionState(Enum):
@@ -33,113 +65,32 @@ class PlanVersionState(Enum):
     SUPERSEDED = "SUPERSEDED"
 
 
-class Approval(Enum):
-    """Who lets a subscriber in."""
-
-    AUTOMATIC = "AUTOMATIC"
-    MANUAL = "MANUAL"
-
-
-class LimitAlgorithm(Enum):
-    """How a rate limit counts; it is part of what is sold."""
-
-    TOKEN_BUCKET = "TOKEN_BUCKET"  # noqa: S105  # no secret
-    SLIDING_WINDOW = "SLIDING_WINDOW"
-    FIXED_WINDOW = "FIXED_WINDOW"
-
-
-class QuotaPeriod(Enum):
-    """After what time a quota begins anew."""
-
-    DAY = "DAY"
-    WEEK = "WEEK"
-    MONTH = "MONTH"
-
-
 class NoDraftPlanVersionError(DomainError):
     """There is no draft version of this plan to publish; draft one first."""
 
 
 class PlanNotPublishedError(DomainError):
-    """Only a published plan can be subscribed to."""
+    """Only a published plan can be subscribed to, or deprecated."""
+
+
+class PlanNotDeprecatedError(DomainError):
+    """Only a deprecated plan can be relieved of its deprecation."""
+
+
+class PlanClosedError(DomainError):
+    """The plan is closed for ever: it takes no new subscriptions and has no new versions."""
+
+
+class PlanKeylessError(DomainError):
+    """A keyless plan is called without a subscription, and cannot be subscribed to."""
+
+
+class PlanNotForTeamError(DomainError):
+    """The plan is offered to other teams only."""
 
 
 class ProductsInvalidError(DomainError):
     """A plan sells 1 to 50 products, each once."""
-
-
-class RateLimitInvalidError(DomainError):
-    """A rate limit has 1 to 10^12 calls, a window of 1 s to 31 days and no negative burst."""
-
-
-class QuotaInvalidError(DomainError):
-    """A quota has 0 to 10^12 calls in a DAY, WEEK or MONTH."""
-
-
-class PriceInvalidError(DomainError):
-    """A price has an ISO 4217 currency and a fee of 0 to 10^9 with at most 6 decimal places."""
-
-
-@dataclass(frozen=True)
-class RateLimit(Value):
-    """At most `limit_calls` in any `window_s`, and `burst_calls` more at once."""
-
-    NAME = "rate_limit"
-    limit_calls: int
-    window_s: int
-    burst_calls: int
-    algorithm: str
-
-
-@dataclass(frozen=True)
-class Quota(Value):
-    """At most `amount_calls` in one calendar period."""
-
-    NAME = "quota"
-    amount_calls: int
-    period: str
-
-
-@dataclass(frozen=True)
-class Price(Value):
-    """A fee for each month, in units of the currency (not in its hundredths)."""
-
-    NAME = "price"
-    currency: str
-    monthly_fee: Decimal
-
-
-@dataclass(frozen=True)
-class PlanTerms(Value):
-    """What one version of a plan promises; None is without limit, or without price."""
-
-    NAME = "plan_terms"
-    rate_limit: RateLimit | None
-    quota: Quota | None
-    price: Price | None
-    approval: str
-
-    def check(self) -> None:
-        """Raise RateLimitInvalidError, QuotaInvalidError or PriceInvalidError."""
-        rate, quota, price = self.rate_limit, self.quota, self.price
-        if rate and not (
-            0 < rate.limit_calls <= CALLS_MAX
-            and 0 < rate.window_s <= WINDOW_S_MAX
-            and 0 <= rate.burst_calls <= CALLS_MAX
-            and rate.algorithm in LimitAlgorithm.__members__
-        ):
-            raise RateLimitInvalidError("rate_limit")
-        if quota and not (
-            0 <= quota.amount_calls <= CALLS_MAX and quota.period in QuotaPeriod.__members__
-        ):
-            raise QuotaInvalidError("quota")
-        if price and not (
-            re.fullmatch("[A-Z]{3}", price.currency)
-            and price.monthly_fee.is_finite()
-            and 0 <= price.monthly_fee <= FEE_MAX
-            and price.monthly_fee == round(price.monthly_fee, FEE_PLACES)
-        ):
-            raise PriceInvalidError("price")
 
 
 class Plan(Aggregate):
@@ -152,18 +103,34 @@ class Plan(Aggregate):
         self.published_number = 0
         self.draft: PlanTerms | None = None
         self.approval = Approval.MANUAL.value
+        self.auth_kind = AuthKind.API_KEY.value
+        self.agreement_revision = ""
+        """The revision of the legal terms of the version on sale, "" without any."""
+        self.product_ids: list[UUID] = []
+        self.team_ids: list[UUID] | None = None
+        """The only teams that it is offered to; None is to all."""
 
     @classmethod
     def define(
-        cls, plan_id: UUID, *, slug: str, name: str, product_ids: list[UUID], at: datetime, why: Why
+        cls,
+        plan_id: UUID,
+        *,
+        slug: str,
+        name: str,
+        product_ids: list[UUID],
+        at: datetime,
+        why: Why,
+        visibility: Visibility = Visibility.PUBLIC,
+        team_ids: list[UUID] | None = None,
     ) -> Self:
         """Begin a plan without a version.
 
-        Raises SlugInvalidError, LabelInvalidError, ProductsInvalidError.
+        Raises SlugInvalidError, LabelInvalidError, ProductsInvalidError, AudienceInvalidError.
         """
         if not 0 < len(product_ids) <= PRODUCTS or len(set(product_ids)) < len(product_ids):
             raise ProductsInvalidError("product_ids")
-        return cls.begin(
+        named = audience(visibility, team_ids or [])
+        plan = cls.begin(
             cls.Defined,
             plan_id,
             at,
@@ -172,20 +139,40 @@ class Plan(Aggregate):
             name=text.label(name, "name"),
             product_ids=product_ids,
         )
+        if visibility is not Visibility.PUBLIC:
+            plan.choose_audience(visibility, named, at=at, why=why)
+        return plan
+
+    def rename(self, name: str, *, at: datetime, why: Why) -> None:
+        """Give it another name for people. Raises LabelInvalidError."""
+        self.emit(self.Renamed, at, why, name=text.label(name, "name"))
+
+    def choose_audience(
+        self, visibility: Visibility, team_ids: list[UUID], *, at: datetime, why: Why
+    ) -> None:
+        """Say who finds it and may subscribe. Raises AudienceInvalidError."""
+        named = audience(visibility, team_ids)
+        self.emit(self.AudienceChosen, at, why, visibility=visibility.value, team_ids=named)
 
     def draft_version(self, terms: PlanTerms, *, at: datetime, why: Why) -> None:
         """Write the next version, in place of a draft that was not published.
 
-        Raises RateLimitInvalidError, QuotaInvalidError, PriceInvalidError.
+        Raises PlanClosedError, OverridesInvalidError and what PlanTerms.check raises.
         """
+        if self.state is PlanState.CLOSED:
+            raise PlanClosedError
         terms.check()
+        if not {each.product_id for each in terms.overrides} <= set(self.product_ids):
+            raise OverridesInvalidError("overrides", "The plan does not sell that product.")
         self.emit(self.VersionDrafted, at, why, plan_version=self.published_number + 1, terms=terms)
 
     def publish_version(self, *, at: datetime, why: Why) -> None:
         """Sell the draft from now on; earlier subscriptions stay on their version.
 
-        Raises NoDraftPlanVersionError.
+        Raises PlanClosedError, NoDraftPlanVersionError.
         """
+        if self.state is PlanState.CLOSED:
+            raise PlanClosedError
         if self.draft is None:
             raise NoDraftPlanVersionError
         self.emit(
@@ -196,11 +183,42 @@ class Plan(Aggregate):
             terms=self.draft,
         )
 
-    def offered_version(self) -> int:
-        """Return the number of the version that is sold. Raises PlanNotPublishedError."""
+    def deprecate(self, *, at: datetime, why: Why) -> None:
+        """Advise against it; it is still sold. Raises PlanNotPublishedError."""
         if self.state is not PlanState.PUBLISHED:
+            raise PlanNotPublishedError
+        self.emit(self.Deprecated, at, why)
+
+    def withdraw_deprecation(self, *, at: datetime, why: Why) -> None:
+        """Recommend it again. Raises PlanNotDeprecatedError."""
+        if self.state is not PlanState.DEPRECATED:
+            raise PlanNotDeprecatedError
+        self.emit(self.DeprecationWithdrawn, at, why)
+
+    def close(self, *, at: datetime, why: Why) -> None:
+        """Take no new subscriptions, for ever; those there are go on. Raises PlanClosedError."""
+        if self.state is PlanState.CLOSED:
+            raise PlanClosedError
+        self.emit(self.Closed, at, why, plan_version=self.published_number)
+
+    def offered_version(self, team_id: UUID | None = None) -> int:
+        """Return the number of the version that is sold, to a team if one is named.
+
+        Raises PlanNotPublishedError, PlanClosedError, PlanKeylessError, PlanNotForTeamError.
+        """
+        if self.state is PlanState.CLOSED:
+            raise PlanClosedError("plan_id")
+        if self.state is PlanState.DRAFT:
             raise PlanNotPublishedError("plan_id")
+        if self.auth_kind == AuthKind.KEYLESS.value:
+            raise PlanKeylessError("plan_id")
+        if team_id is not None and not self.is_for(team_id):
+            raise PlanNotForTeamError("plan_id")
         return self.published_number
+
+    def is_for(self, team_id: UUID) -> bool:
+        """Tell whether the plan is offered to a team."""
+        return self.team_ids is None or team_id in self.team_ids
 
     @dataclass(frozen=True)
     class Defined(First):
@@ -211,13 +229,43 @@ class Plan(Aggregate):
         name: str
         product_ids: list[UUID]
 
+        def apply(self, aggregate: "Plan") -> None:
+            """Sell the products."""
+            aggregate.product_ids = self.product_ids
+
+    @dataclass(frozen=True)
+    class Renamed(Aggregate.Event):
+        """The offer got another name for people."""
+
+        TOPIC = "plan.renamed"
+        name: str
+
+    @dataclass(frozen=True)
+    class AudienceChosen(Aggregate.Event):
+        """It was decided who finds the plan and may subscribe."""
+
+        TOPIC = "plan.audience_chosen"
+        visibility: str
+        team_ids: list[UUID]
+
+        def apply(self, aggregate: "Plan") -> None:
+            """Be offered to these teams only, if any are named."""
+            named = self.visibility == Visibility.TEAMS.value
+            aggregate.team_ids = self.team_ids if named else None
+
     @dataclass(frozen=True)
     class VersionDrafted(Aggregate.Event):
         """The terms of the next version were written down."""
 
         TOPIC = "plan.version_drafted"
+        class_version = 2
         plan_version: int
         terms: PlanTerms
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """Promise what the first release could promise, by key and enforced hard."""
+            state["terms"] = grown(state["terms"])
 
         def apply(self, aggregate: "Plan") -> None:
             """Keep the draft."""
@@ -228,12 +276,54 @@ class Plan(Aggregate):
         """The terms went on sale; they are repeated here because they now bind."""
 
         TOPIC = "plan.version_published"
+        class_version = 2
         plan_version: int
         terms: PlanTerms
 
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """Promise what the first release could promise, by key and enforced hard."""
+            state["terms"] = grown(state["terms"])
+
         def apply(self, aggregate: "Plan") -> None:
-            """Be on sale with these terms."""
-            aggregate.state = PlanState.PUBLISHED
+            """Be on sale with these terms; a deprecated plan stays so."""
+            if aggregate.state is PlanState.DRAFT:
+                aggregate.state = PlanState.PUBLISHED
             aggregate.published_number = self.plan_version
             aggregate.approval = self.terms.approval
+            aggregate.auth_kind = self.terms.auth.kind
+            agreement = self.terms.agreement
+            aggregate.agreement_revision = agreement.revision if agreement else ""
+            aggregate.draft = None
+
+    @dataclass(frozen=True)
+    class Deprecated(Aggregate.Event):
+        """The plan is advised against; a better one may be on sale."""
+
+        TOPIC = "plan.deprecated"
+
+        def apply(self, aggregate: "Plan") -> None:
+            """Become deprecated."""
+            aggregate.state = PlanState.DEPRECATED
+
+    @dataclass(frozen=True)
+    class DeprecationWithdrawn(Aggregate.Event):
+        """The plan is recommended again."""
+
+        TOPIC = "plan.deprecation_withdrawn"
+
+        def apply(self, aggregate: "Plan") -> None:
+            """Be published."""
+            aggregate.state = PlanState.PUBLISHED
+
+    @dataclass(frozen=True)
+    class Closed(Aggregate.Event):
+        """The plan is sold to nobody any more; 0 is a plan of which no version was on sale."""
+
+        TOPIC = "plan.closed"
+        plan_version: int
+
+        def apply(self, aggregate: "Plan") -> None:
+            """Become closed."""
+            aggregate.state = PlanState.CLOSED
             aggregate.draft = None

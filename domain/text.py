@@ -49,6 +49,11 @@ def prose(text: str, about: str) -> str:
     return text
 
 
+def storable(text: str) -> bool:
+    """Tell whether PostgreSQL can hold the text."""
+    return not _UNSTORABLE.search(text)
+
+
 def slug(text: str, about: str) -> str:
     """Return the text if it can be part of a URL. Raises SlugInvalidError."""
     if not _SLUG.fullmatch(text):
