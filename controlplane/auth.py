@@ -15,6 +15,7 @@ _PRODUCT = {
     "version:define",
     "version:publish",
     "plan:define",
+    "page:write",
     "plan:publish",
     "subscription:decide",
     "subscription:cancel",
@@ -40,7 +41,13 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
     Role.GATEWAY: frozenset({"config:read", "config:acknowledge"}),
     Role.AUDITOR: frozenset(_READ | {"audit:read"}),
     Role.OPERATOR: frozenset(
-        {"organization:establish", "organization:read", "token:issue", "token:revoke"}
+        {
+            "organization:establish",
+            "organization:read",
+            "token:issue",
+            "token:revoke",
+            "version:block",
+        }
     ),
 }
 ANONYMOUS = Caller(INSTALLATION, "", "person", "portal", None, frozenset())

@@ -1,8 +1,10 @@
 """What a gateway must enforce, in no vendor's words: rows of four kinds, each a JSON object.
 
-    product       {id, slug}                             its versions answer below /<slug>/v<major>
-    version       {id, product, number, base, kind, upstreams, routes, auth, state}
-    plan          {id, plan, number, products, rate_limit, quota}       one row a plan version
+    product       {id, slug, state, deprecation, sunset}    its versions answer below /<slug>/<base>
+    version       {id, product, api, number, base, kind, upstreams, routes, auth, state,
+                   deprecation, sunset, successor, link}
+    plan          {id, plan, number, products, auth, rate_limit, more_rate_limits, quota, overrides}
+                                                         one row a plan version
     subscription  {id, application, plan, keys}          keys: [{id, sha256, sha1, not_after}]
 
 The rows are normalised: a subscription names its plan, a plan its products, a version its product.
@@ -24,9 +26,10 @@ from uuid import UUID
 
 import orjson
 
-from domain.api_version import Upstream
+from domain.api_product import ProductState
+from domain.api_version import DEFAULT_API, Upstream, VersionState
 from domain.contract.operation import Operation
-from domain.plan import PlanTerms
+from domain.plan_terms import Override, PlanTerms, Quota, RateLimit
 
 FORMAT = 1
 MAX_STALENESS_S = 24 * 3_600
@@ -45,13 +48,43 @@ class DeltaMisfitError(ValueError):
 
 def product(product_id: UUID, slug: str) -> Body:
     """Return the row of a product."""
-    return {"id": str(product_id), "slug": slug}
+    return {
+        "id": str(product_id),
+        "slug": slug,
+        "state": ProductState.PUBLISHED.value,
+        "deprecation": None,
+        "sunset": None,
+    }
+
+
+def deprecated(row: Body, *, since: datetime, sunset_at: datetime | None, **said: object) -> Body:
+    """Return the row of a product or version that is advised against, with what is `said` of it."""
+    state, deprecation = VersionState.DEPRECATED.value, _instant(since)
+    return {**with_sunset(row, sunset_at), "state": state, "deprecation": deprecation, **said}
+
+
+def with_sunset(row: Body, sunset_at: datetime | None) -> Body:
+    """Return the row of a deprecated product or version that may end at an instant."""
+    return {**row, "sunset": _instant(sunset_at)}
+
+
+def recommended(row: Body) -> Body:
+    """Return the row of a product or version that is advised against no more."""
+    nothing = {"deprecation": None, "sunset": None}
+    if "successor" in row:
+        nothing |= {"successor": None, "link": None}
+    return {**row, "state": VersionState.PUBLISHED.value, **nothing}
+
+
+def _instant(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat() if at else None
 
 
 def version(
     version_id: UUID,
     *,
     product_id: UUID,
+    api: str,
     number: str,
     kind: str,
     upstreams: Iterable[Upstream],
@@ -59,23 +92,33 @@ def version(
 ) -> Body:
     """Return the row of a version; a GraphQL contract is one route, for it has one address."""
     routes = [_route(each.id, each.method, each.path) for each in operations]
+    major = f"v{number.partition('.')[0]}"
     return {
         "id": str(version_id),
         "product": str(product_id),
+        "api": api,
         "number": number,
-        "base": f"v{number.partition('.')[0]}",
+        "base": major if api == DEFAULT_API else f"{api}/{major}",
         "kind": kind,
         "upstreams": {upstream.environment: upstream.url for upstream in upstreams},
         "routes": [_route("POST /", "POST", "/")] if kind == "GRAPHQL" else routes,
         "auth": "api_key",
-        "state": "PUBLISHED",
+        "state": VersionState.PUBLISHED.value,
+        "deprecation": None,
+        "sunset": None,
+        "successor": None,
+        "link": None,
     }
 
 
 def _route(operation_id: str, method: str, path: str) -> Body:
-    # Its id goes where a path cannot: into map files, metric labels and header values.
-    route_id = sha256(operation_id.encode()).hexdigest()[:ROUTE_ID_DIGITS]
+    route_id = _route_id(operation_id)
     return {"id": route_id, "operation": operation_id, "method": method, "path": path}
+
+
+def _route_id(operation_id: str) -> str:
+    # It goes where a path cannot: into map files, metric labels and header values.
+    return sha256(operation_id.encode()).hexdigest()[:ROUTE_ID_DIGITS]
 
 
 def plan_row_id(plan_id: UUID, number: int) -> str:
@@ -85,14 +128,30 @@ def plan_row_id(plan_id: UUID, number: int) -> str:
 
 def plan(plan_id: UUID, number: int, products: list[str], terms: PlanTerms) -> Body:
     """Return the row of a version of a plan."""
-    rate, quota = terms.rate_limit, terms.quota
     return {
         "id": plan_row_id(plan_id, number),
         "plan": str(plan_id),
         "number": number,
         "products": products,
-        "rate_limit": {**vars(rate), "scope": "subscription"} if rate else None,
-        "quota": {**vars(quota), "scope": "subscription"} if quota else None,
+        "auth": vars(terms.auth),
+        "rate_limit": _limited(terms.rate_limit),
+        "more_rate_limits": [_limited(each) for each in terms.more_rate_limits],
+        "quota": _limited(terms.quota),
+        "overrides": [_override(each) for each in terms.overrides],
+    }
+
+
+def _limited(limit: RateLimit | Quota | None) -> Body | None:
+    return {**vars(limit), "scope": "subscription"} if limit else None
+
+
+def _override(override: Override) -> Body:
+    return {
+        "product": str(override.product_id),
+        "operation": override.operation,
+        "route": _route_id(override.operation),
+        "rate_limit": _limited(override.rate_limit),
+        "quota": _limited(override.quota),
     }
 
 

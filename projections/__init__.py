@@ -7,8 +7,10 @@ from projections import (
     gateway,
     gateway_config,
     organization,
+    page,
     plan,
     product,
+    search,
     subscription,
     team,
 )
@@ -21,8 +23,10 @@ PROJECTIONS: tuple[ReadModel, ...] = (
     gateway,
     gateway_config,
     organization,
+    page,
     plan,
     product,
+    search,
     subscription,
     team,
 )

@@ -15,11 +15,12 @@ from domain.api_product import ApiProduct
 from domain.api_version import ApiVersion
 from domain.gateway_group import GatewayGroup
 from domain.plan import Plan
+from domain.plan_terms import AuthKind
 from domain.subscription import Subscription
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "gateway_config"
-VERSION = 1
+VERSION = 2
 CONFIG = Table(
     "config",
     key={"organization_id": "uuid", "kind": "text", "id": "text"},
@@ -27,6 +28,8 @@ CONFIG = Table(
         "from_position": "bigint",  # null while it does not hold yet
         "until_position": "bigint",  # null while it holds
         "body": "text",
+        "granted": "boolean",  # by the provider; what is not granted, or blocked, does not hold
+        "blocked": "boolean",
     },
     indexes=("organization_id, from_position", "organization_id, until_position"),
 )
@@ -47,11 +50,26 @@ TABLES: tuple[Table, ...] = (CONFIG, CONFIG_PAST, CONFIG_CURSOR)
 EVENTS: tuple[type[Aggregate.Event], ...] = (
     ApiProduct.Defined,
     ApiProduct.Published,
+    ApiProduct.PublicationWithdrawn,
+    ApiProduct.Deprecated,
+    ApiProduct.SunsetScheduled,
+    ApiProduct.DeprecationWithdrawn,
+    ApiProduct.Retired,
+    ApiProduct.Reinstated,
     ApiVersion.Defined,
     ApiVersion.Published,
+    ApiVersion.PublicationWithdrawn,
+    ApiVersion.Deprecated,
+    ApiVersion.SunsetScheduled,
+    ApiVersion.DeprecationWithdrawn,
+    ApiVersion.Retired,
+    ApiVersion.Reinstated,
+    ApiVersion.Blocked,
+    ApiVersion.Unblocked,
     GatewayGroup.Opened,
     Plan.Defined,
     Plan.VersionPublished,
+    Plan.Closed,
     Subscription.Requested,
     Subscription.Accepted,
     Subscription.Cancelled,
@@ -78,9 +96,18 @@ def _key(recorded: Recorded, id_: str) -> Key:
 
 
 def keys(recorded: Recorded) -> Iterator[Key]:
-    """Return the row it happened to, and the cursor of its organization."""
-    yield _key(recorded, str(recorded.event.originator_id))
+    """Return the row it happened to, the cursor of its organization, and what it supersedes."""
+    event = recorded.event
+    yield _key(recorded, str(event.originator_id))
     yield Key(CONFIG_CURSOR, (recorded.organization_id,))
+    if isinstance(event, Plan.VersionPublished | Plan.Closed):
+        yield _superseded(recorded, event)
+
+
+def _superseded(recorded: Recorded, event: Plan.VersionPublished | Plan.Closed) -> Key:
+    """Name the version of a plan that is not sold any more, there or not."""
+    number = event.plan_version - isinstance(event, Plan.VersionPublished)
+    return _key(recorded, routing.plan_row_id(event.originator_id, number))
 
 
 def project(recorded: Recorded, rows: Rows) -> None:
@@ -88,25 +115,18 @@ def project(recorded: Recorded, rows: Rows) -> None:
     event = recorded.event
     key = _key(recorded, str(event.originator_id))
     match event:
-        case ApiProduct.Defined(originator_id=id_, slug=slug):
-            rows[key] = _draft(routing.product(id_, slug))
-        case ApiVersion.Defined():
-            rows[key] = _draft(_version(event))
-        case Plan.Defined():  # holds nothing itself: its versions need the products
-            rows[key] = _draft({"products": [str(product) for product in event.product_ids]})
+        case ApiProduct.Event() | ApiVersion.Event():
+            _offer(recorded, rows, key)
+        case Plan.Event():
+            _sell(recorded, rows, key)
         case GatewayGroup.Opened(originator_id=id_, slug=slug, environment=environment):
             rows[key] = _draft(routing.group(id_, slug, environment, event.product_ids))
             _open(recorded, rows, key)
-        case Plan.VersionPublished(originator_id=id_, plan_version=number):
-            products = _body(rows[key])["products"]
-            own = _key(recorded, routing.plan_row_id(id_, number))
-            rows[own] = _draft(routing.plan(id_, number, products, event.terms))
-            _open(recorded, rows, own)
         case Subscription.Requested(originator_id=id_, application_id=application_id):
             rows[key] = _draft(
                 routing.subscription(id_, application_id, event.plan_id, event.plan_version)
             )
-        case ApiProduct.Published() | ApiVersion.Published() | Subscription.Accepted():
+        case Subscription.Accepted():
             _open(recorded, rows, key)
         case Subscription.Cancelled():
             _close(recorded, rows, key)
@@ -114,10 +134,101 @@ def project(recorded: Recorded, rows: Rows) -> None:
             _change(recorded, rows, key, _with_keys(event, _body(rows[key])))
 
 
+def _offer(recorded: Recorded, rows: Rows, key: Key) -> None:
+    match recorded.event:
+        case ApiProduct.Defined(originator_id=id_, slug=slug):
+            rows[key] = _draft(routing.product(id_, slug))
+        case ApiVersion.Defined() as defined:
+            rows[key] = _draft(_version(defined))
+        case _:
+            _live(recorded, rows, key)
+
+
+def _sell(recorded: Recorded, rows: Rows, key: Key) -> None:
+    event = recorded.event
+    match event:
+        case Plan.Defined():  # holds nothing itself: its versions need the products
+            rows[key] = _draft({"products": [str(product) for product in event.product_ids]})
+        case Plan.VersionPublished(originator_id=id_, plan_version=number):
+            products = _body(rows[key])["products"]
+            own = _key(recorded, routing.plan_row_id(id_, number))
+            rows[own] = _draft(routing.plan(id_, number, products, event.terms))
+            _open(recorded, rows, own)
+            _end_keyless(recorded, rows, _superseded(recorded, event))
+        case Plan.Closed():
+            _end_keyless(recorded, rows, _superseded(recorded, event))
+
+
+def _end_keyless(recorded: Recorded, rows: Rows, key: Key) -> None:
+    """Close the row of a plan's keyless version: nobody subscribed who would keep it."""
+    row = rows.get(key)
+    if row is not None and _body(row)["auth"]["kind"] == AuthKind.KEYLESS.value:
+        _close(recorded, rows, key)
+
+
+def _live(recorded: Recorded, rows: Rows, key: Key) -> None:
+    """Have a product or a version be routed to as long as it is granted and not blocked."""
+    row, event = rows[key], recorded.event
+    body, granted, blocked = _body(row), bool(row.get("granted")), bool(row.get("blocked"))
+    match event:
+        case ApiProduct.Published() | ApiVersion.Published():
+            granted = True
+        case (
+            ApiProduct.PublicationWithdrawn()
+            | ApiVersion.PublicationWithdrawn()
+            | ApiProduct.Retired()
+            | ApiVersion.Retired()
+        ):
+            granted = False
+        case ApiProduct.Deprecated(sunset_at=sunset_at):
+            body = routing.deprecated(body, since=event.timestamp, sunset_at=sunset_at)
+        case ApiVersion.Deprecated(sunset_at=sunset_at, successor_id=successor):
+            body = routing.deprecated(
+                body,
+                since=event.timestamp,
+                sunset_at=sunset_at,
+                successor=str(successor) if successor else None,
+                link=event.link or None,
+            )
+        case ApiProduct.SunsetScheduled() | ApiVersion.SunsetScheduled():
+            body = routing.with_sunset(body, event.sunset_at)
+        case ApiProduct.DeprecationWithdrawn() | ApiVersion.DeprecationWithdrawn():
+            body = routing.recommended(body)
+        case ApiProduct.Reinstated() | ApiVersion.Reinstated():
+            granted, body = True, routing.with_sunset(body, None)
+        case ApiVersion.Blocked() | ApiVersion.Unblocked():
+            blocked = isinstance(event, ApiVersion.Blocked)
+    row |= {"granted": granted, "blocked": blocked}
+    _become(recorded, rows, key, body, holds=granted and not blocked)
+
+
+def _become(recorded: Recorded, rows: Rows, key: Key, body: routing.Body, *, holds: bool) -> None:
+    """Have a row that may come and go say this from now on, and hold or not.
+
+    What it said while it held is kept as it was, in `config_past` if the row goes on to say more.
+    """
+    row, text = rows[key], routing.canonical(body).decode()
+    begun, ended = row.get("from_position"), row.get("until_position")
+    held = begun is not None and ended is None
+    if held and holds and text == row["body"]:
+        return
+    if held and not holds and text == row["body"]:
+        _close(recorded, rows, key)
+        return
+    if begun is not None:
+        past = Key(CONFIG_PAST, (*key.values, begun))
+        rows[past] = {"until_position": ended or recorded.position, "body": row["body"]}
+    row |= {"body": text, "until_position": None}
+    row["from_position"] = recorded.position if holds else None
+    if held or holds:
+        _move(recorded, rows)
+
+
 def _version(event: ApiVersion.Defined) -> routing.Body:
     return routing.version(
         event.originator_id,
         product_id=event.product_id,
+        api=event.api,
         number=event.number,
         kind=event.contract_kind,
         upstreams=event.upstreams,

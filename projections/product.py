@@ -6,11 +6,11 @@ import orjson
 
 from domain.aggregate import Aggregate
 from domain.api_product import ApiProduct, ProductState
-from domain.api_version import ApiVersion, VersionState
+from domain.api_version import ApiVersion
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "product"
-VERSION = 1
+VERSION = 2
 PRODUCT = Table(
     "product",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -19,7 +19,13 @@ PRODUCT = Table(
         "name": "text",
         "description": "text",
         "visibility": "text",
+        "team_ids": "jsonb",
+        "tags": "jsonb",
+        "owner": "text",
         "state": "text",
+        "listed": "boolean",  # published, deprecated or not: in the catalogue
+        "deprecated_at": "timestamptz",
+        "sunset_at": "timestamptz",
         "version": "bigint",
         "created_at": "timestamptz",
         "changed_at": "timestamptz",
@@ -28,8 +34,8 @@ PRODUCT = Table(
         "organization_id, slug",
         "organization_id, name, id",
         "organization_id, created_at, id",
-        "state, visibility, name, id",  # the public catalogue of all organizations
-        "state, visibility, created_at, id",
+        "listed, visibility, name, id",  # the public catalogue of all organizations
+        "listed, visibility, created_at, id",
         "id",  # a node asked for without a token
     ),
 )
@@ -38,6 +44,7 @@ API_VERSION = Table(
     key={"organization_id": "uuid", "id": "uuid"},
     columns={
         "product_id": "uuid",
+        "api": "text",
         "number": "text",
         "contract_kind": "text",
         "contract_sha256": "text",
@@ -47,6 +54,12 @@ API_VERSION = Table(
         "upstreams": "jsonb",
         "operations": "bigint",
         "state": "text",
+        "listed": "boolean",
+        "deprecated_at": "timestamptz",
+        "sunset_at": "timestamptz",
+        "successor_id": "uuid",
+        "link": "text",
+        "blocked_at": "timestamptz",
         "version": "bigint",
         "created_at": "timestamptz",
         "changed_at": "timestamptz",
@@ -70,9 +83,27 @@ OPERATION = Table(
 TABLES: tuple[Table, ...] = (PRODUCT, API_VERSION, OPERATION)
 EVENTS: tuple[type[Aggregate.Event], ...] = (
     ApiProduct.Defined,
+    ApiProduct.Described,
+    ApiProduct.Tagged,
+    ApiProduct.OwnerNamed,
+    ApiProduct.AudienceChosen,
     ApiProduct.Published,
+    ApiProduct.PublicationWithdrawn,
+    ApiProduct.Deprecated,
+    ApiProduct.SunsetScheduled,
+    ApiProduct.DeprecationWithdrawn,
+    ApiProduct.Retired,
+    ApiProduct.Reinstated,
     ApiVersion.Defined,
     ApiVersion.Published,
+    ApiVersion.PublicationWithdrawn,
+    ApiVersion.Deprecated,
+    ApiVersion.SunsetScheduled,
+    ApiVersion.DeprecationWithdrawn,
+    ApiVersion.Retired,
+    ApiVersion.Reinstated,
+    ApiVersion.Blocked,
+    ApiVersion.Unblocked,
 )
 
 
@@ -91,14 +122,58 @@ def project(recorded: Recorded, rows: Rows) -> None:
     match event:
         case ApiProduct.Defined():
             row |= {"slug": event.slug, "name": event.name, "description": event.description}
-            row |= {"visibility": event.visibility, "state": ProductState.DRAFT.value}
-        case ApiProduct.Published():
-            row["state"] = ProductState.PUBLISHED.value
+            row |= {"visibility": event.visibility, "team_ids": "[]", "tags": "[]", "owner": ""}
+            row |= _state(ProductState.DRAFT)
+        case ApiProduct.Described():
+            row |= {"name": event.name, "description": event.description}
+        case ApiProduct.Tagged():
+            row["tags"] = orjson.dumps(event.tags).decode()
+        case ApiProduct.OwnerNamed():
+            row["owner"] = event.owner
+        case ApiProduct.AudienceChosen():
+            row["visibility"] = event.visibility
+            row["team_ids"] = orjson.dumps(event.team_ids, str).decode()
         case ApiVersion.Defined():
             row |= _defined(event)
             rows.update(_operations(recorded, event))
-        case ApiVersion.Published():
-            row["state"] = VersionState.PUBLISHED.value
+        case ApiVersion.Blocked():
+            row["blocked_at"] = event.timestamp
+        case ApiVersion.Unblocked():
+            row["blocked_at"] = None
+        case _:
+            row |= _lived(event)
+
+
+def _lived(event: Aggregate.Event) -> Row:
+    """Return what a step in the life of a product or a version changes; they live alike."""
+    change: Row = {}
+    match event:
+        case ApiProduct.Published() | ApiVersion.Published():
+            change = _state(ProductState.PUBLISHED)
+        case ApiProduct.PublicationWithdrawn() | ApiVersion.PublicationWithdrawn():
+            change = _state(ProductState.DRAFT)
+        case ApiProduct.Deprecated() | ApiVersion.Deprecated():
+            change = _state(ProductState.DEPRECATED)
+            change |= {"deprecated_at": event.timestamp, "sunset_at": event.sunset_at}
+            if isinstance(event, ApiVersion.Deprecated):
+                change |= {"successor_id": event.successor_id, "link": event.link}
+        case ApiProduct.SunsetScheduled() | ApiVersion.SunsetScheduled():
+            change = {"sunset_at": event.sunset_at}
+        case ApiProduct.DeprecationWithdrawn() | ApiVersion.DeprecationWithdrawn():
+            change = _state(ProductState.PUBLISHED)
+            change |= {"deprecated_at": None, "sunset_at": None}
+            if isinstance(event, ApiVersion.DeprecationWithdrawn):
+                change |= {"successor_id": None, "link": ""}
+        case ApiProduct.Retired() | ApiVersion.Retired():
+            change = _state(ProductState.RETIRED)
+        case ApiProduct.Reinstated() | ApiVersion.Reinstated():
+            change = {**_state(ProductState.DEPRECATED), "sunset_at": None}
+    return change
+
+
+def _state(state: ProductState) -> Row:
+    listed = state in {ProductState.PUBLISHED, ProductState.DEPRECATED}
+    return {"state": state.value, "listed": listed}
 
 
 def _defined(event: ApiVersion.Defined) -> Row:
@@ -112,7 +187,9 @@ def _defined(event: ApiVersion.Defined) -> Row:
         "description": event.description,
         "upstreams": orjson.dumps([vars(upstream) for upstream in event.upstreams]).decode(),
         "operations": len(event.operations),
-        "state": VersionState.DRAFT.value,
+        "api": event.api,
+        "link": "",
+        **_state(ProductState.DRAFT),
     }
 
 

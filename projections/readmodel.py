@@ -31,13 +31,15 @@ class Table:
     """A table of a read model: its columns and their PostgreSQL types, the key's apart.
 
     A list is kept as jsonb text: columns are sent as arrays, which cannot nest. `indexes` are
-    column lists after the key's; `appends` says that no row is ever read back or changed.
+    column lists after the key's, `texts` expressions of the type tsvector; `appends` says that
+    no row is ever read back or changed.
     """
 
     name: str
     key: Mapping[str, str]
     columns: Mapping[str, str]
     indexes: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     appends: bool = False
 
 

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from hashlib import sha256
 from typing import Any, ClassVar
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from controlplane.commands.unit_of_work import NotFoundError, UnitOfWork, VersionChangedError
-from controlplane.context import Context
+from controlplane.context import INSTALLATION, Context
 from controlplane.store.eventstore import ConflictError, Outcome, Receipt
 from domain import text
 from domain.aggregate import DomainError, Value, Why
@@ -52,6 +52,8 @@ class Command(ABC):
     """One thing that can be asked: its fields are the question, `handle` is the answer."""
 
     permission: ClassVar[str]
+    across: ClassVar[bool] = False
+    """Whether the installation's operator changes with it what belongs to an organization."""
     reason: str = ""
     idempotency_key: str | None = None
 
@@ -79,8 +81,15 @@ def _canonical(value: Any) -> Any:  # noqa: ANN401  # what JSON does not know it
     if isinstance(value, bytes):
         return sha256(value).hexdigest()
     if isinstance(value, Value):
-        return vars(value)
+        # Here too, what has its default is left out.
+        held = [each for each in fields(value) if getattr(value, each.name) != _default(each)]
+        return {each.name: getattr(value, each.name) for each in held}
     return str(value)
+
+
+def _default(field: "Field[Any]") -> object:
+    made = field.default_factory
+    return field.default if made is MISSING else made()
 
 
 @dataclass(frozen=True)
@@ -101,10 +110,11 @@ async def execute(command: Command, context: Context, *, dry_run: bool = False) 
         raise NotPermittedError(None, f"It needs {command.permission}.")
     why = context.why(reason=text.prose(command.reason, "reason"))
     receipt = _receipt(command, why)
+    across = command.across and context.caller.organization_id == INSTALLATION
     contended: frozenset[UUID] = frozenset()
     for _ in range(DECISIONS):
         store = context.services.store
-        work = UnitOfWork(store, context.services.now(), why)
+        work = UnitOfWork(store, context.services.now(), why, across=across)
         wanted = None if dry_run else receipt
         if contended:
             async with store.turns.at(contended):

@@ -1,12 +1,15 @@
 """Commands about plans."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from controlplane.commands import Command, UnitOfWork
+from controlplane.commands.api_product import require_teams
 from controlplane.context import Context
 from domain.api_product import ApiProduct
+from domain.audience import Visibility
 from domain.plan import Plan, PlanTerms
+from domain.plan_terms import Agreement, agreed_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +20,8 @@ class DefinePlan(Command):
     slug: str
     name: str
     product_ids: tuple[UUID, ...]
+    visibility: Visibility = Visibility.PUBLIC
+    team_ids: tuple[UUID, ...] = ()
 
     async def handle(self, work: UnitOfWork, context: Context) -> None:
         """Begin a plan, whose slug is unique in the organization."""
@@ -25,11 +30,14 @@ class DefinePlan(Command):
             slug=self.slug,
             name=self.name,
             product_ids=list(self.product_ids),
+            visibility=self.visibility,
+            team_ids=list(self.team_ids),
             at=work.at,
             why=work.why,
         )
         for product_id in self.product_ids:
             await work.get(ApiProduct, product_id, "product_ids")
+        await require_teams(work, self.team_ids)
         await work.reserve("plan", self.slug, plan.id, "slug")
         work.add(plan)
 
@@ -52,10 +60,44 @@ class DraftPlanVersion(PlanCommand):
 
     permission = "plan:define"
     terms: PlanTerms
+    agreement_revision: str = ""
+    agreement_text: str = ""
 
     async def handle(self, work: UnitOfWork, context: Context) -> None:  # noqa: ARG002
-        """Draft the next version, in place of an earlier draft."""
-        (await self.get(work)).draft_version(self.terms, at=work.at, why=work.why)
+        """Draft the next version, in place of an earlier draft; its legal text is a document."""
+        plan, terms = await self.get(work), self.terms
+        if self.agreement_revision or self.agreement_text:
+            document = agreed_text(self.agreement_revision, self.agreement_text)
+            agreement = Agreement(self.agreement_revision.strip(), work.attach(document))
+            terms = replace(terms, agreement=agreement)
+        plan.draft_version(terms, at=work.at, why=work.why)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenamePlan(PlanCommand):
+    """Give a plan another name for people."""
+
+    permission = "plan:define"
+    name: str
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:  # noqa: ARG002
+        """Rename it; its slug stays."""
+        (await self.get(work)).rename(self.name, at=work.at, why=work.why)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoosePlanAudience(PlanCommand):
+    """Say who finds a plan and may subscribe to it."""
+
+    permission = "plan:publish"
+    visibility: Visibility
+    team_ids: tuple[UUID, ...] = ()
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:  # noqa: ARG002
+        """Choose everyone, the organization, or teams of it; subscriptions there are go on."""
+        plan = await self.get(work)
+        plan.choose_audience(self.visibility, list(self.team_ids), at=work.at, why=work.why)
+        await require_teams(work, self.team_ids)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,3 +109,33 @@ class PublishPlanVersion(PlanCommand):
     async def handle(self, work: UnitOfWork, context: Context) -> None:  # noqa: ARG002
         """Publish the draft; existing subscriptions stay on their version."""
         (await self.get(work)).publish_version(at=work.at, why=work.why)
+
+
+class DeprecatePlan(PlanCommand):
+    """Advise against a plan."""
+
+    permission = "plan:publish"
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:  # noqa: ARG002
+        """Deprecate a published plan; it is still sold."""
+        (await self.get(work)).deprecate(at=work.at, why=work.why)
+
+
+class WithdrawPlanDeprecation(PlanCommand):
+    """Recommend a deprecated plan again."""
+
+    permission = "plan:publish"
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:  # noqa: ARG002
+        """Make it published."""
+        (await self.get(work)).withdraw_deprecation(at=work.at, why=work.why)
+
+
+class ClosePlan(PlanCommand):
+    """Sell a plan to nobody any more."""
+
+    permission = "plan:publish"
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:  # noqa: ARG002
+        """Close it for ever; its subscriptions go on."""
+        (await self.get(work)).close(at=work.at, why=work.why)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from controlplane.commands import Command, UnitOfWork, require_team
+from controlplane.commands import Command, NotFoundError, UnitOfWork, require_team
 from controlplane.context import Context
 from controlplane.secret import KEY_PREFIX, SECRET_BYTES, mint
 from domain.application import Application
@@ -25,12 +25,14 @@ class RequestSubscription(Command):
         application = await work.get(Application, self.application_id, "application_id")
         require_team(context, application.team_id, "application_id")
         plan = await work.get(Plan, self.plan_id, "plan_id")
+        if context.caller.team_id is not None and not plan.is_for(application.team_id):
+            raise NotFoundError("plan_id")  # what one does not find one cannot ask for
         subscription = Subscription.request(
             context.services.new_id(),
             application_id=self.application_id,
             team_id=application.team_id,
             plan_id=self.plan_id,
-            plan_version=plan.offered_version(),
+            plan_version=plan.offered_version(application.team_id),
             at=work.at,
             why=work.why,
         )

@@ -24,9 +24,10 @@ class VersionChangedError(DomainError):
 class UnitOfWork:
     """What one command reads and changes, and when and why; its events collect here."""
 
-    def __init__(self, store: EventStore, at: datetime, why: Why) -> None:
+    def __init__(self, store: EventStore, at: datetime, why: Why, *, across: bool = False) -> None:
         self.at = at
         self.why = why
+        self._across = across
         self.secret: str | None = None
         """What was issued and is shown once; it never reaches the store."""
         self.documents: list[tuple[bytes, bytes]] = []
@@ -46,10 +47,41 @@ class UnitOfWork:
 
         Raises NotFoundError, also when it is another organization's; VersionChangedError.
         """
+        return await self._get(
+            kind, aggregate_id, about, self.why["organization"], expected_version
+        )
+
+    async def get_across(
+        self,
+        kind: type[AnAggregate],
+        aggregate_id: UUID,
+        about: str,
+        *,
+        expected_version: int | None = None,
+    ) -> tuple[AnAggregate, Why]:
+        """Return an aggregate of whichever organization, and the envelope to change it with.
+
+        The envelope is of that organization, so that its auditors see what the operator did. For
+        a command that is not `across`, or not of the installation, it is as `get`.
+        Raises NotFoundError, VersionChangedError.
+        """
+        own = None if self._across else self.why["organization"]
+        found = await self._get(kind, aggregate_id, about, own, expected_version)
+        return found, Why(**{**self.why, "organization": found.organization})
+
+    async def _get(
+        self,
+        kind: type[AnAggregate],
+        aggregate_id: UUID,
+        about: str,
+        organization: str | None,
+        expected_version: int | None,
+    ) -> AnAggregate:
+        """Return the aggregate if it is of the organization; None is of any."""
         found = self.aggregates.get(aggregate_id)
         if found is None:
             shared = await self._store.load(aggregate_id)
-            if shared is None or shared.organization != self.why["organization"]:
+            if shared is None or organization not in {None, shared.organization}:
                 raise NotFoundError(about)
             found = self.aggregates[aggregate_id] = shared.copy()
             self._seen[aggregate_id] = found.version

@@ -27,6 +27,8 @@ async def index(connection: Connection, schema: str, table: Table) -> None:
     await connection.execute(f"ALTER TABLE {schema}.{table.name} ADD PRIMARY KEY ({key})")
     for columns in table.indexes:
         await connection.execute(f"CREATE INDEX ON {schema}.{table.name} ({columns})")
+    for text in table.texts:
+        await connection.execute(f"CREATE INDEX ON {schema}.{table.name} USING gin (({text}))")
 
 
 async def load(connection: Connection, schema: str, tables: Iterable[Table], keys: Keys) -> Rows:
