@@ -13,11 +13,16 @@ from domain.access_token import Role
 from domain.api_product import ProductState, Visibility
 from domain.api_version import VersionState
 from domain.plan import Approval, LimitAlgorithm, PlanState, PlanVersionState, QuotaPeriod
+from domain.plan_terms import AuthKind, Enforcement
+from domain.price import ChargeModel
 from domain.subscription import CredentialState, SubscriptionState
 
 __all__ = [
     "Approval",
+    "AuthKind",
+    "ChargeModel",
     "CredentialState",
+    "Enforcement",
     "LimitAlgorithm",
     "PlanState",
     "PlanVersionState",
@@ -44,9 +49,25 @@ VALUES: dict[type[Enum], dict[str, str]] = {
         "AUTOMATIC": "A subscription is active at once.",
         "MANUAL": "A product manager accepts or rejects each subscription.",
     },
+    AuthKind: {
+        "API_KEY": "By a credential of the subscription.",
+        "KEYLESS": "Not at all: everyone may call, and nobody subscribes.",
+        "JWT": "By a token of the named issuer that names the application.",
+    },
+    ChargeModel: {
+        "PER_UNIT": "Each unit costs `unitPrice`.",
+        "GRADUATED": "Each unit costs what the tier says that it falls in.",
+        "VOLUME": "All units cost what the tier says that the last one falls in.",
+        "PACKAGE": "Each `packageUnits` begun cost `unitPrice`.",
+        "PERCENTAGE": "`ratePercent` of the sum of the meter, and `unitPrice` for each event.",
+    },
     CredentialState: {
         "ACTIVE": "Gateways accept it, until its `notAfter`.",
         "REVOKED": "Gateways refuse it, for ever.",
+    },
+    Enforcement: {
+        "HARD": "Calls beyond it are refused until the next period.",
+        "SOFT": "Calls beyond it are served, and counted.",
     },
     LimitAlgorithm: {
         "TOKEN_BUCKET": "Calls take tokens from a bucket that fills steadily.",
@@ -56,6 +77,8 @@ VALUES: dict[type[Enum], dict[str, str]] = {
     PlanState: {
         "DRAFT": "No version of it was ever published.",
         "PUBLISHED": "It is on sale.",
+        "DEPRECATED": "It is on sale and advised against.",
+        "CLOSED": "It takes no new subscriptions, for ever; those there are go on.",
     },
     PlanVersionState: {
         "DRAFT": "Its terms can still be replaced.",
@@ -65,6 +88,8 @@ VALUES: dict[type[Enum], dict[str, str]] = {
     ProductState: {
         "DRAFT": "Only its provider sees it.",
         "PUBLISHED": "It is in the catalogue.",
+        "DEPRECATED": "It is in the catalogue and advised against; see its sunset.",
+        "RETIRED": "It is served no more.",
     },
     QuotaPeriod: {
         "DAY": "Each day, UTC.",
@@ -88,10 +113,13 @@ VALUES: dict[type[Enum], dict[str, str]] = {
     VersionState: {
         "DRAFT": "Only its provider sees it.",
         "PUBLISHED": "Gateways route to it.",
+        "DEPRECATED": "Gateways route to it and tell callers that it ends.",
+        "RETIRED": "No gateway routes to it any more.",
     },
     Visibility: {
         "PUBLIC": "Everyone finds it in the catalogue.",
         "PRIVATE": "Only those of the organization find it.",
+        "TEAMS": "Only the provider and the named teams find it.",
     },
 }
 

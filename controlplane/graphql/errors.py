@@ -18,12 +18,26 @@ from controlplane.graphql.enums import described
 from controlplane.store.eventstore import ConflictError, IdempotencyKeyReusedError
 from domain.access_token import BearerMissingError, TokenExpiryPastError, TokenRevokedError
 from domain.aggregate import DomainError
-from domain.api_product import ProductNotDraftError
+from domain.api_product import (
+    ProductNotDeprecatedError,
+    ProductNotDraftError,
+    ProductNotPublishedError,
+    ProductNotRetiredError,
+    TagsInvalidError,
+)
 from domain.api_version import (
+    ApiReservedError,
+    SuccessorInvalidError,
     TooManyUpstreamsError,
+    VersionBlockedError,
+    VersionNotBlockedError,
+    VersionNotDeprecatedError,
     VersionNotDraftError,
+    VersionNotPublishedError,
+    VersionNotRetiredError,
     VersionNumberInvalidError,
 )
+from domain.audience import AudienceInvalidError
 from domain.contract.contract import TooManyOperationsError
 from domain.contract.document import (
     DocumentBrokenError,
@@ -32,14 +46,26 @@ from domain.contract.document import (
     NotAnApiDocumentError,
 )
 from domain.gateway_group import GroupProductsInvalidError
+from domain.page import PageNotWithdrawnError, PageSourceInvalidError, PageWithdrawnError
 from domain.plan import (
     NoDraftPlanVersionError,
+    PlanClosedError,
+    PlanKeylessError,
+    PlanNotDeprecatedError,
+    PlanNotForTeamError,
     PlanNotPublishedError,
-    PriceInvalidError,
     ProductsInvalidError,
+)
+from domain.plan_terms import (
+    AgreementInvalidError,
+    AuthInvalidError,
+    OverridesInvalidError,
     QuotaInvalidError,
     RateLimitInvalidError,
+    SlaInvalidError,
+    TrialInvalidError,
 )
+from domain.price import PriceInvalidError
 from domain.reservation import AlreadyTakenError
 from domain.subscription import (
     CredentialRevokedError,
@@ -50,6 +76,7 @@ from domain.subscription import (
     SubscriptionOverError,
     TooManyCredentialsError,
 )
+from domain.sunset import SunsetNotReachedError, SunsetPastError
 from domain.text import (
     LabelInvalidError,
     MailInvalidError,
@@ -62,7 +89,11 @@ from domain.text import (
 class RejectionCode(Enum):
     """The rule that was not met."""
 
+    AGREEMENT_INVALID = AgreementInvalidError
     ALREADY_TAKEN = AlreadyTakenError
+    API_RESERVED = ApiReservedError
+    AUDIENCE_INVALID = AudienceInvalidError
+    AUTH_INVALID = AuthInvalidError
     BEARER_MISSING = BearerMissingError
     CONFLICT = ConflictError
     CREDENTIAL_REVOKED = CredentialRevokedError
@@ -80,25 +111,47 @@ class RejectionCode(Enum):
     NOT_FOUND = NotFoundError
     NOT_PERMITTED = NotPermittedError
     NO_DRAFT_PLAN_VERSION = NoDraftPlanVersionError
+    OVERRIDES_INVALID = OverridesInvalidError
+    PAGE_NOT_WITHDRAWN = PageNotWithdrawnError
+    PAGE_SOURCE_INVALID = PageSourceInvalidError
+    PAGE_WITHDRAWN = PageWithdrawnError
+    PLAN_CLOSED = PlanClosedError
+    PLAN_KEYLESS = PlanKeylessError
+    PLAN_NOT_DEPRECATED = PlanNotDeprecatedError
+    PLAN_NOT_FOR_TEAM = PlanNotForTeamError
     PLAN_NOT_PUBLISHED = PlanNotPublishedError
     PRICE_INVALID = PriceInvalidError
     PRODUCTS_INVALID = ProductsInvalidError
+    PRODUCT_NOT_DEPRECATED = ProductNotDeprecatedError
     PRODUCT_NOT_DRAFT = ProductNotDraftError
+    PRODUCT_NOT_PUBLISHED = ProductNotPublishedError
+    PRODUCT_NOT_RETIRED = ProductNotRetiredError
     PROSE_INVALID = ProseInvalidError
     QUOTA_INVALID = QuotaInvalidError
     RATE_LIMIT_INVALID = RateLimitInvalidError
+    SLA_INVALID = SlaInvalidError
     SLUG_INVALID = SlugInvalidError
     SUBSCRIPTION_NOT_ACTIVE = SubscriptionNotActiveError
     SUBSCRIPTION_NOT_PENDING = SubscriptionNotPendingError
     SUBSCRIPTION_OVER = SubscriptionOverError
+    SUCCESSOR_INVALID = SuccessorInvalidError
+    SUNSET_NOT_REACHED = SunsetNotReachedError
+    SUNSET_PAST = SunsetPastError
+    TAGS_INVALID = TagsInvalidError
     TOKEN_EXPIRY_PAST = TokenExpiryPastError
     TOKEN_REVOKED = TokenRevokedError
     TOO_MANY_CREDENTIALS = TooManyCredentialsError
     TOO_MANY_OPERATIONS = TooManyOperationsError
     TOO_MANY_UPSTREAMS = TooManyUpstreamsError
+    TRIAL_INVALID = TrialInvalidError
     URL_INVALID = UrlInvalidError
+    VERSION_BLOCKED = VersionBlockedError
     VERSION_CHANGED = VersionChangedError
+    VERSION_NOT_BLOCKED = VersionNotBlockedError
+    VERSION_NOT_DEPRECATED = VersionNotDeprecatedError
     VERSION_NOT_DRAFT = VersionNotDraftError
+    VERSION_NOT_PUBLISHED = VersionNotPublishedError
+    VERSION_NOT_RETIRED = VersionNotRetiredError
     VERSION_NUMBER_INVALID = VersionNumberInvalidError
 
 

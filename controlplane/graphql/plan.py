@@ -7,14 +7,11 @@ import orjson
 import strawberry
 from asyncpg import Record
 
-from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
 from controlplane.graphql import product, subscription, visibility
 from controlplane.graphql.catalogue import OfOrganization, in_organization, named_like
-from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
-from controlplane.graphql.enums import PlanState, PlanVersionState
-from controlplane.graphql.errors import Rejected
+from controlplane.graphql.enums import PlanState, PlanVersionState, Visibility
 from controlplane.graphql.loaders import ORGANIZATION, Info, Kind, one, same_noun
-from controlplane.graphql.node import Node, named
+from controlplane.graphql.node import Node, global_id
 from controlplane.graphql.paging import (
     NAMED,
     After,
@@ -29,7 +26,7 @@ from controlplane.graphql.paging import (
     nested,
     page,
 )
-from controlplane.graphql.plan_terms import PlanTerms, PlanTermsInput, read_terms, terms_of
+from controlplane.graphql.plan_terms import PlanTerms, terms_of
 from projections.paging import Column, Condition
 
 if TYPE_CHECKING:
@@ -45,6 +42,9 @@ class PlanVersion(Node):
     state: PlanVersionState = strawberry.field(description="Where it is in its life.")
     terms: PlanTerms = strawberry.field(description="What it promises.")
     changed_at: datetime = strawberry.field(description="When it changed last.")
+    published_at: datetime | None = strawberry.field(
+        description="Since when its terms bind; null of a draft."
+    )
 
 
 @strawberry.type
@@ -57,8 +57,10 @@ class Plan(Node):
     """An offer for one or more products."""
 
     published_number: strawberry.Private[int]
+    audience: strawberry.Private[str]
     slug: str = strawberry.field(description="Its name in addresses, unique in the organization.")
     name: str = strawberry.field(description="Its name for people.")
+    visibility: Visibility = strawberry.field(description="Who finds it once it is on sale.")
     state: PlanState = strawberry.field(description="Where it is in its life.")
     version: int = strawberry.field(description="How often it changed, for expectedVersion.")
     created_at: datetime = strawberry.field(description="When it was defined.")
@@ -82,6 +84,13 @@ class Plan(Node):
         """Return the version on sale; null before the first is published."""
         return await one(info, PLAN_VERSION, (*self.key, self.published_number))
 
+    @strawberry.field
+    def team_ids(self, info: Info) -> list[strawberry.ID] | None:
+        """Return the ids of the teams it is offered to by its visibility; null for consumers."""
+        if not visibility.is_provider(info.context.caller):
+            return None
+        return [global_id("Team", (team,)) for team in orjson.loads(self.audience)]
+
 
 @strawberry.type
 class PlanConnection(Connection[Plan]):
@@ -94,6 +103,8 @@ def _plan(row: Record) -> Plan:
         published_number=row["published_number"],
         slug=row["slug"],
         name=row["name"],
+        visibility=Visibility(row["visibility"]),
+        audience=row["team_ids"],
         state=PlanState(row["state"]),
         version=row["version"],
         created_at=row["created_at"],
@@ -108,6 +119,7 @@ def _version(row: Record) -> PlanVersion:
         state=PlanVersionState(row["state"]),
         terms=terms_of(orjson.loads(row["terms"])),
         changed_at=row["changed_at"],
+        published_at=row["published_at"],
     )
 
 
@@ -149,6 +161,9 @@ class PlanQueries:
         state: Annotated[
             PlanState | None, strawberry.argument(description="Only those in this state.")
         ] = None,
+        visibility: Annotated[
+            Visibility | None, strawberry.argument(description="Only those that these find.")
+        ] = None,
         slug: Annotated[
             str | None, strawberry.argument(description="Only those with this slug.")
         ] = None,
@@ -166,6 +181,7 @@ class PlanQueries:
         """List the plans the caller may see; without a token those that sell public products."""
         conditions = (
             state and Condition("n.state = {}", (state.value,)),
+            visibility and Condition("n.visibility = {}", (visibility.value,)),
             Condition("n.slug = {}", (slug,)) if slug is not None else None,
             named_like(search),
             in_organization(organization),
@@ -175,114 +191,3 @@ class PlanQueries:
             info, ALL, window, conditions=conditions, order=order_by.value
         )
         return found
-
-
-@strawberry.input
-class DefinePlanInput(Asked):
-    """The offer to begin."""
-
-    slug: str = strawberry.field(
-        description="Unique in the organization; 1 to 63 lower-case letters, digits and hyphens."
-    )
-    name: str = strawberry.field(description="For people; 1 to 200 characters.")
-    product_ids: list[strawberry.ID] = strawberry.field(
-        description="The ids of the products it sells; 1 to 50, each once."
-    )
-
-
-@strawberry.input
-class DraftPlanVersionInput(AskedAtVersion):
-    """The terms to write down."""
-
-    plan_id: strawberry.ID = strawberry.field(description="The id of the plan.")
-    terms: PlanTermsInput = strawberry.field(description="What the next version promises.")
-
-
-@strawberry.input
-class PublishPlanVersionInput(AskedAtVersion):
-    """The plan whose draft goes on sale."""
-
-    plan_id: strawberry.ID = strawberry.field(description="The id of the plan.")
-
-
-@strawberry.type
-class PlanChanged(Changed):
-    """The plan, and what happened to it."""
-
-    @strawberry.field
-    async def plan(self, info: Info) -> Plan | None:
-        """Return the plan; null after a dry run."""
-        return await self.node(info, PLAN)
-
-
-DefinePlanResult = Annotated[
-    PlanChanged | Rejected,
-    strawberry.union("DefinePlanResult", description="What definePlan did, or why not."),
-]
-DraftPlanVersionResult = Annotated[
-    PlanChanged | Rejected,
-    strawberry.union(
-        "DraftPlanVersionResult", description="What draftPlanVersion did, or why not."
-    ),
-]
-PublishPlanVersionResult = Annotated[
-    PlanChanged | Rejected,
-    strawberry.union(
-        "PublishPlanVersionResult", description="What publishPlanVersion did, or why not."
-    ),
-]
-
-
-@strawberry.type
-class PlanMutations:
-    """What can be done about plans."""
-
-    @strawberry.mutation
-    async def define_plan(self, info: Info, input: DefinePlanInput) -> DefinePlanResult:
-        """Begin an offer for some products, without terms yet; needs plan:define."""
-        return await change(
-            info,
-            PlanChanged,
-            PLAN,
-            input,
-            lambda: DefinePlan(
-                slug=input.slug,
-                name=input.name,
-                product_ids=tuple(
-                    named(id_, "ApiProduct", "product_ids") for id_ in input.product_ids
-                ),
-                **input.said(),
-            ),
-        )
-
-    @strawberry.mutation
-    async def draft_plan_version(
-        self, info: Info, input: DraftPlanVersionInput
-    ) -> DraftPlanVersionResult:
-        """Write the terms of the next version down, in place of a draft; needs plan:define."""
-        return await change(
-            info,
-            PlanChanged,
-            PLAN,
-            input,
-            lambda: DraftPlanVersion(
-                plan_id=named(input.plan_id, "Plan", "plan_id"),
-                terms=read_terms(input.terms),
-                **input.said(),
-            ),
-        )
-
-    @strawberry.mutation
-    async def publish_plan_version(
-        self, info: Info, input: PublishPlanVersionInput
-    ) -> PublishPlanVersionResult:
-        """Sell the drafted terms from now on; needs plan:publish."""
-        return await change(
-            info,
-            PlanChanged,
-            PLAN,
-            input,
-            lambda: PublishPlanVersion(
-                plan_id=named(input.plan_id, "Plan", "plan_id"), **input.said()
-            ),
-        )

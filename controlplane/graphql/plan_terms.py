@@ -1,13 +1,22 @@
-"""The terms of a plan, as they are asked for and as they are shown."""
+"""The terms of a plan, as they are shown."""
 
 from decimal import Decimal
 from typing import Any
 
 import strawberry
 
-from controlplane.graphql.enums import Approval, LimitAlgorithm, QuotaPeriod
+from controlplane.graphql.documented import document
+from controlplane.graphql.enums import (
+    Approval,
+    AuthKind,
+    ChargeModel,
+    Enforcement,
+    LimitAlgorithm,
+    QuotaPeriod,
+)
+from controlplane.graphql.loaders import Info
+from controlplane.graphql.node import global_id
 from controlplane.graphql.scalars import Count
-from domain import plan
 
 
 @strawberry.type
@@ -26,14 +35,96 @@ class Quota:
 
     amount_calls: Count = strawberry.field(description="How many calls in one period.")
     period: QuotaPeriod = strawberry.field(description="After what time it begins anew.")
+    enforcement: Enforcement = strawberry.field(description="What happens beyond it.")
+
+
+@strawberry.type
+class Tier:
+    """What a unit costs up to a number of units."""
+
+    up_to_units: Decimal | None = strawberry.field(
+        description="The last unit of the tier, from the first of the period; null is without end."
+    )
+    unit_price: Decimal = strawberry.field(description="For each unit.")
+    flat_fee: Decimal = strawberry.field(
+        description="Due once when the tier is reached; that of the first at zero."
+    )
+
+
+@strawberry.type
+class Charge:
+    """What the usage of one meter costs."""
+
+    meter: str = strawberry.field(description="What is counted, as calls.")
+    model: ChargeModel = strawberry.field(description="How usage becomes money.")
+    included_units: Decimal = strawberry.field(description="What the fee of a month includes.")
+    unit_price: Decimal = strawberry.field(
+        description="For each unit, package or event; 0 with tiers."
+    )
+    package_units: Decimal = strawberry.field(description="The size of a package, or 0.")
+    rate_percent: Decimal = strawberry.field(description="The share of the sum, or 0.")
+    tiers: list[Tier] = strawberry.field(description="Of GRADUATED and VOLUME, first to last.")
 
 
 @strawberry.type
 class Price:
-    """What a subscriber pays."""
+    """What a subscriber pays: a fee for each month, and what usage costs besides."""
 
     currency: str = strawberry.field(description="The ISO 4217 code, as EUR.")
     monthly_fee: Decimal = strawberry.field(description="In units of the currency, each month.")
+    charges: list[Charge] = strawberry.field(description="None leaves the fee flat.")
+
+
+@strawberry.type
+class Auth:
+    """How calls show whose they are."""
+
+    kind: AuthKind = strawberry.field(description="By what.")
+    issuer: str | None = strawberry.field(description="Of a JWT: who signs it, a URL.")
+    audience: str | None = strawberry.field(description="Of a JWT: for whom it is.")
+    claim: str | None = strawberry.field(
+        description="Of a JWT: the claim that holds the UUID of the application."
+    )
+
+
+@strawberry.type
+class Override:
+    """What an operation has in place of the plan's own."""
+
+    product_id: strawberry.ID = strawberry.field(description="The id of the product.")
+    operation_id: str = strawberry.field(
+        description='The operation in all versions of the product, as "GET /users/{id}".'
+    )
+    rate_limit: RateLimit | None = strawberry.field(
+        description="In place of all rate limits of the plan; null inherits them."
+    )
+    quota: Quota | None = strawberry.field(
+        description="In place of the quota of the plan; null inherits it."
+    )
+
+
+@strawberry.type
+class Sla:
+    """How well the products answer in a calendar month; null is not promised."""
+
+    availability_percent: Decimal | None = strawberry.field(description="Share of good minutes.")
+    p95_ms: int | None = strawberry.field(description="95 of 100 calls are answered within it.")
+    support_response_hours: int | None = strawberry.field(
+        description="Hours until support answers first."
+    )
+
+
+@strawberry.type
+class Agreement:
+    """The legal terms that a subscriber accepts."""
+
+    revision: str = strawberry.field(description="Which edition of them it is.")
+    sha256: str = strawberry.field(description="The hash of the text in UTF-8, as hex.")
+
+    @strawberry.field
+    async def text(self, info: Info) -> str:
+        """Return the text."""
+        return (await document(info, self.sha256)).decode()
 
 
 @strawberry.type
@@ -41,81 +132,91 @@ class PlanTerms:
     """What one version of a plan promises."""
 
     rate_limit: RateLimit | None = strawberry.field(description="Null is without a limit.")
+    more_rate_limits: list[RateLimit] = strawberry.field(
+        description="Those that hold beside it, each of another window."
+    )
     quota: Quota | None = strawberry.field(description="Null is without a quota.")
+    overrides: list[Override] = strawberry.field(description="Operations with limits of their own.")
     price: Price | None = strawberry.field(description="Null is free of charge.")
+    auth: Auth = strawberry.field(description="How calls show whose they are.")
+    sla: Sla | None = strawberry.field(description="Null promises nothing.")
+    agreement: Agreement | None = strawberry.field(description="Null asks for no consent.")
+    trial_days: int = strawberry.field(description="How many days are free of charge at first.")
     approval: Approval = strawberry.field(description="Who lets a subscriber in.")
 
 
 def terms_of(terms: dict[str, Any]) -> PlanTerms:
     """Return the terms that a read model holds."""
-    rate, quota, price = terms["rate_limit"], terms["quota"], terms["price"]
+    price, sla, agreement = terms["price"], terms["sla"], terms["agreement"]
     return PlanTerms(
-        rate_limit=rate and RateLimit(**{**rate, "algorithm": LimitAlgorithm(rate["algorithm"])}),
-        quota=quota and Quota(**{**quota, "period": QuotaPeriod(quota["period"])}),
-        price=price and Price(**{**price, "monthly_fee": Decimal(price["monthly_fee"])}),
+        rate_limit=rate_limit_of(terms["rate_limit"]),
+        more_rate_limits=[
+            limit for limit in map(rate_limit_of, terms["more_rate_limits"]) if limit
+        ],
+        quota=quota_of(terms["quota"]),
+        overrides=[
+            Override(
+                product_id=global_id("ApiProduct", (each["product_id"],)),
+                operation_id=each["operation"],
+                rate_limit=rate_limit_of(each["rate_limit"]),
+                quota=quota_of(each["quota"]),
+            )
+            for each in terms["overrides"]
+        ],
+        price=price and _price(price),
+        auth=_auth(terms["auth"]),
+        sla=sla and Sla(**{**sla, "availability_percent": _decimal(sla["availability_percent"])}),
+        agreement=agreement and Agreement(**agreement),
+        trial_days=terms["trial_days"],
         approval=Approval(terms["approval"]),
     )
 
 
-@strawberry.input
-class RateLimitInput:
-    """How fast a subscriber may call."""
-
-    limit_calls: Count = strawberry.field(description="How many calls in any one window; to 10^12.")
-    window_s: int = strawberry.field(description="The window in seconds; at most 31 days.")
-    burst_calls: Count = strawberry.field(default=Count(0), description="How many more at once.")
-    algorithm: LimitAlgorithm = strawberry.field(
-        default=LimitAlgorithm.TOKEN_BUCKET, description="How calls are counted."
-    )
+def rate_limit_of(limit: dict[str, Any] | None) -> RateLimit | None:
+    """Return the rate limit that a read model holds."""
+    if limit is None:
+        return None
+    return RateLimit(**{**limit, "algorithm": LimitAlgorithm(limit["algorithm"])})
 
 
-@strawberry.input
-class QuotaInput:
-    """How much a subscriber may call."""
-
-    amount_calls: Count = strawberry.field(description="How many calls in one period; to 10^12.")
-    period: QuotaPeriod = strawberry.field(description="After what time it begins anew.")
-
-
-@strawberry.input
-class PriceInput:
-    """What a subscriber pays."""
-
-    currency: str = strawberry.field(description="The ISO 4217 code, as EUR.")
-    monthly_fee: Decimal = strawberry.field(
-        description="In units of the currency, each month; at most 6 decimal places."
-    )
+def quota_of(quota: dict[str, Any] | None) -> Quota | None:
+    """Return the quota that a read model holds."""
+    if quota is None:
+        return None
+    enforcement = Enforcement(quota["enforcement"])
+    return Quota(**{**quota, "period": QuotaPeriod(quota["period"]), "enforcement": enforcement})
 
 
-@strawberry.input
-class PlanTermsInput:
-    """What a version of a plan promises."""
-
-    rate_limit: RateLimitInput | None = strawberry.field(
-        default=None, description="Null is without a limit."
-    )
-    quota: QuotaInput | None = strawberry.field(
-        default=None, description="Null is without a quota."
-    )
-    price: PriceInput | None = strawberry.field(default=None, description="Null is free of charge.")
-    approval: Approval = strawberry.field(
-        default=Approval.MANUAL, description="Who lets a subscriber in."
-    )
+def _auth(auth: dict[str, str]) -> Auth:
+    named = {name: text or None for name, text in auth.items() if name != "kind"}
+    return Auth(kind=AuthKind(auth["kind"]), **named)
 
 
-def read_terms(terms: PlanTermsInput) -> plan.PlanTerms:
-    """Return the terms in the domain's words."""
-    rate, quota, price = terms.rate_limit, terms.quota, terms.price
-    return plan.PlanTerms(
-        rate_limit=plan.RateLimit(
-            limit_calls=rate.limit_calls,
-            window_s=rate.window_s,
-            burst_calls=rate.burst_calls,
-            algorithm=rate.algorithm.value,
-        )
-        if rate
-        else None,
-        quota=plan.Quota(quota.amount_calls, quota.period.value) if quota else None,
-        price=plan.Price(price.currency, price.monthly_fee) if price else None,
-        approval=terms.approval.value,
+def _decimal(number: str | None) -> Decimal | None:
+    return None if number is None else Decimal(number)
+
+
+def _price(price: dict[str, Any]) -> Price:
+    return Price(
+        currency=price["currency"],
+        monthly_fee=Decimal(price["monthly_fee"]),
+        charges=[
+            Charge(
+                meter=each["meter"],
+                model=ChargeModel(each["model"]),
+                included_units=Decimal(each["included_units"]),
+                unit_price=Decimal(each["unit_price"]),
+                package_units=Decimal(each["package_units"]),
+                rate_percent=Decimal(each["rate_percent"]),
+                tiers=[
+                    Tier(
+                        up_to_units=_decimal(tier["up_to_units"]),
+                        unit_price=Decimal(tier["unit_price"]),
+                        flat_fee=Decimal(tier["flat_fee"]),
+                    )
+                    for tier in each["tiers"]
+                ],
+            )
+            for each in price["charges"]
+        ],
     )

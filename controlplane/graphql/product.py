@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
+import orjson
 import strawberry
 from asyncpg import Record
 
-from controlplane.commands.api_product import DefineProduct, PublishProduct
+from controlplane.graphql import page as documentation
 from controlplane.graphql import plan, version, visibility
 from controlplane.graphql.catalogue import OfOrganization, in_organization, named_like
-from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
 from controlplane.graphql.enums import ProductState, Visibility
-from controlplane.graphql.errors import Rejected, invalid
+from controlplane.graphql.errors import invalid
 from controlplane.graphql.loaders import (
     ORGANIZATION,
     Info,
@@ -20,7 +20,7 @@ from controlplane.graphql.loaders import (
     one_anywhere,
     same_noun,
 )
-from controlplane.graphql.node import Node, named, named_key
+from controlplane.graphql.node import Node, global_id, named_key
 from controlplane.graphql.paging import (
     NAMED,
     After,
@@ -38,6 +38,7 @@ from controlplane.graphql.paging import (
 from projections.paging import Column, Condition
 
 if TYPE_CHECKING:
+    from controlplane.graphql.page import PageConnection
     from controlplane.graphql.plan import PlanConnection
     from controlplane.graphql.version import ApiVersionConnection
 
@@ -46,11 +47,20 @@ if TYPE_CHECKING:
 class ApiProduct(Node):
     """One or more APIs under one name, offered, described and sold as one thing."""
 
+    audience: strawberry.Private[str]
     slug: str = strawberry.field(description="Its name in addresses, unique in the organization.")
     name: str = strawberry.field(description="Its name for people.")
     description: str = strawberry.field(description="What it is good for; may be empty.")
     visibility: Visibility = strawberry.field(description="Who finds it once it is published.")
+    tags: list[str] = strawberry.field(description="What it is found under; slugs.")
+    owner: str = strawberry.field(description="Who answers for it; may be empty.")
     state: ProductState = strawberry.field(description="Where it is in its life.")
+    deprecated_at: datetime | None = strawberry.field(
+        description="Since when it is advised against; null if it is not."
+    )
+    sunset_at: datetime | None = strawberry.field(
+        description="Until when it lasts at least; null if that is open."
+    )
     version: int = strawberry.field(description="How often it changed, for expectedVersion.")
     created_at: datetime = strawberry.field(description="When it was defined.")
     changed_at: datetime = strawberry.field(description="When it changed last.")
@@ -64,6 +74,19 @@ class ApiProduct(Node):
             resolver=nested(lambda: plan.OF_PRODUCT), description="The plans that sell it, by name."
         )
     )
+    pages: Annotated["PageConnection", strawberry.lazy("controlplane.graphql.page")] = (
+        strawberry.field(
+            resolver=nested(lambda: documentation.OF_PRODUCT),
+            description="Its documentation, by the slugs of the pages.",
+        )
+    )
+
+    @strawberry.field
+    def team_ids(self, info: Info) -> list[strawberry.ID] | None:
+        """Return the ids of the teams that find it by its visibility; only the provider is told."""
+        if not visibility.is_provider(info.context.caller):
+            return None
+        return [global_id("Team", (team,)) for team in orjson.loads(self.audience)]
 
 
 @strawberry.type
@@ -78,6 +101,11 @@ def _node(row: Record) -> ApiProduct:
         name=row["name"],
         description=row["description"],
         visibility=Visibility(row["visibility"]),
+        audience=row["team_ids"],
+        tags=orjson.loads(row["tags"]),
+        owner=row["owner"],
+        deprecated_at=row["deprecated_at"],
+        sunset_at=row["sunset_at"],
         state=ProductState(row["state"]),
         version=row["version"],
         created_at=row["created_at"],
@@ -127,6 +155,12 @@ class ProductQueries:
         visibility: Annotated[
             Visibility | None, strawberry.argument(description="Only those that these find.")
         ] = None,
+        tag: Annotated[
+            str | None, strawberry.argument(description="Only those under this tag.")
+        ] = None,
+        owner: Annotated[
+            str | None, strawberry.argument(description="Only those of exactly this owner.")
+        ] = None,
         slug: Annotated[
             str | None, strawberry.argument(description="Only those with this slug.")
         ] = None,
@@ -145,6 +179,8 @@ class ProductQueries:
         conditions = (
             state and Condition("n.state = {}", (state.value,)),
             visibility and Condition("n.visibility = {}", (visibility.value,)),
+            Condition("n.tags ? {}", (tag,)) if tag is not None else None,
+            Condition("n.owner = {}", (owner,)) if owner is not None else None,
             Condition("n.slug = {}", (slug,)) if slug is not None else None,
             named_like(search),
             in_organization(organization),
@@ -180,81 +216,3 @@ class ProductQueries:
         by_slug = Condition("n.slug = {}", (slug,))
         narrowed = in_organization(organization)
         return await first_where(info, PRODUCT, by_slug, *([narrowed] if narrowed else []))
-
-
-@strawberry.input
-class DefineProductInput(Asked):
-    """The product to describe."""
-
-    slug: str = strawberry.field(
-        description="Unique in the organization; 1 to 63 lower-case letters, digits and hyphens."
-    )
-    name: str = strawberry.field(description="For people; 1 to 200 characters.")
-    description: str = strawberry.field(
-        default="", description="What it is good for; at most 20,000 characters."
-    )
-    visibility: Visibility = strawberry.field(
-        default=Visibility.PRIVATE, description="Who finds it once it is published."
-    )
-
-
-@strawberry.input
-class PublishProductInput(AskedAtVersion):
-    """The product to show in the catalogue."""
-
-    product_id: strawberry.ID = strawberry.field(description="The id of the draft product.")
-
-
-@strawberry.type
-class ProductChanged(Changed):
-    """The product, and what happened to it."""
-
-    @strawberry.field
-    async def product(self, info: Info) -> ApiProduct | None:
-        """Return the product; null after a dry run."""
-        return await self.node(info, PRODUCT)
-
-
-DefineProductResult = Annotated[
-    ProductChanged | Rejected,
-    strawberry.union("DefineProductResult", description="What defineProduct did, or why not."),
-]
-PublishProductResult = Annotated[
-    ProductChanged | Rejected,
-    strawberry.union("PublishProductResult", description="What publishProduct did, or why not."),
-]
-
-
-@strawberry.type
-class ProductMutations:
-    """What can be done about products."""
-
-    @strawberry.mutation
-    async def define_product(self, info: Info, input: DefineProductInput) -> DefineProductResult:
-        """Begin a draft of what is to be offered; needs product:define."""
-        return await change(
-            info,
-            ProductChanged,
-            PRODUCT,
-            input,
-            lambda: DefineProduct(
-                slug=input.slug,
-                name=input.name,
-                description=input.description,
-                visibility=input.visibility,
-                **input.said(),
-            ),
-        )
-
-    @strawberry.mutation
-    async def publish_product(self, info: Info, input: PublishProductInput) -> PublishProductResult:
-        """Show a draft product in the catalogue; needs product:publish."""
-        return await change(
-            info,
-            ProductChanged,
-            PRODUCT,
-            input,
-            lambda: PublishProduct(
-                product_id=named(input.product_id, "ApiProduct", "product_id"), **input.said()
-            ),
-        )

@@ -19,6 +19,7 @@ from controlplane.graphql.application import (
 )
 from controlplane.graphql.audit import AUDIT_EVENT, AuditQueries
 from controlplane.graphql.credential import CREDENTIAL, CredentialMutations
+from controlplane.graphql.effective_limits import LimitQueries
 from controlplane.graphql.gateway import (
     GATEWAY,
     GATEWAY_GROUP,
@@ -32,16 +33,22 @@ from controlplane.graphql.organization import (
     OrganizationMutations,
     OrganizationQueries,
 )
-from controlplane.graphql.plan import PLAN, PLAN_VERSION, PlanMutations, PlanQueries
-from controlplane.graphql.product import PRODUCT, ProductMutations, ProductQueries
+from controlplane.graphql.page import PAGE, PAGE_VERSION
+from controlplane.graphql.page_changes import PageMutations
+from controlplane.graphql.plan import PLAN, PLAN_VERSION, PlanQueries
+from controlplane.graphql.plan_changes import PlanMutations
+from controlplane.graphql.product import PRODUCT, ProductQueries
+from controlplane.graphql.product_changes import ProductMutations
 from controlplane.graphql.scalars import SCALARS
+from controlplane.graphql.search import SearchQueries
 from controlplane.graphql.subscription import (
     SUBSCRIPTION,
     SubscriptionMutations,
     SubscriptionQueries,
 )
 from controlplane.graphql.team import DEVELOPER, TEAM, TeamMutations, TeamQueries
-from controlplane.graphql.version import OPERATION, VERSION, VersionMutations
+from controlplane.graphql.version import OPERATION, VERSION
+from controlplane.graphql.version_changes import VersionMutations
 from controlplane.graphql.viewer import ViewerQueries
 
 KINDS: tuple[Kind[Any], ...] = (
@@ -54,6 +61,8 @@ KINDS: tuple[Kind[Any], ...] = (
     GATEWAY_GROUP,
     OPERATION,
     ORGANIZATION,
+    PAGE,
+    PAGE_VERSION,
     PLAN,
     PLAN_VERSION,
     PRODUCT,
@@ -70,6 +79,8 @@ class Query(
     OrganizationQueries,
     ProductQueries,
     PlanQueries,
+    SearchQueries,
+    LimitQueries,
     TeamQueries,
     ApplicationQueries,
     SubscriptionQueries,
@@ -104,6 +115,7 @@ class Mutation(
     TeamMutations,
     ProductMutations,
     VersionMutations,
+    PageMutations,
     PlanMutations,
     ApplicationMutations,
     SubscriptionMutations,

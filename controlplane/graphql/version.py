@@ -7,16 +7,12 @@ import orjson
 import strawberry
 from asyncpg import Record
 
-from controlplane.commands.api_version import DefineVersion, PublishVersion
 from controlplane.graphql import product, visibility
-from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
 from controlplane.graphql.enums import VersionState
-from controlplane.graphql.errors import Rejected
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one, same_noun
-from controlplane.graphql.node import Node, named
+from controlplane.graphql.node import Node
 from controlplane.graphql.paging import Connection, Listing, nested
 from controlplane.graphql.scalars import Count
-from domain import api_version
 from projections.paging import Column
 
 if TYPE_CHECKING:
@@ -57,6 +53,10 @@ class ApiVersion(Node):
 
     product_key: strawberry.Private[Key]
     all_upstreams: strawberry.Private[str]
+    successor_key: strawberry.Private[Key]
+    api: str = strawberry.field(
+        description='The API of the product that it is of, a slug; "default" of the only one.'
+    )
     number: str = strawberry.field(description="The semantic version, as 1.4.0.")
     contract_kind: str = strawberry.field(description="OPENAPI_3_0, OPENAPI_3_1 or GRAPHQL.")
     contract_sha256: str = strawberry.field(description="The hash of the document, as hex.")
@@ -65,6 +65,16 @@ class ApiVersion(Node):
     description: str = strawberry.field(description="The description in the document.")
     operation_count: int = strawberry.field(description="How many operations it declares.")
     state: VersionState = strawberry.field(description="Where it is in its life.")
+    deprecated_at: datetime | None = strawberry.field(
+        description="Since when it is advised against; null if it is not."
+    )
+    sunset_at: datetime | None = strawberry.field(
+        description="Until when it lasts at least; null if that is open."
+    )
+    link: str | None = strawberry.field(description="A page that says why it is deprecated.")
+    blocked_at: datetime | None = strawberry.field(
+        description="Since when the operator of the installation has it blocked; null if not so."
+    )
     version: int = strawberry.field(description="How often it changed, for expectedVersion.")
     created_at: datetime = strawberry.field(description="When it was defined.")
     changed_at: datetime = strawberry.field(description="When it changed last.")
@@ -86,6 +96,13 @@ class ApiVersion(Node):
     ) -> Annotated["ApiProduct", strawberry.lazy("controlplane.graphql.product")] | None:
         """Return the product it is a version of."""
         return await one(info, product.PRODUCT, self.product_key)
+
+    @strawberry.field
+    async def successor(
+        self, info: Info
+    ) -> Annotated["ApiVersion", strawberry.lazy("controlplane.graphql.version")] | None:
+        """Return the version to call instead; null when none is named."""
+        return await one(info, VERSION, self.successor_key)
 
 
 @strawberry.type
@@ -111,6 +128,12 @@ def _version(row: Record) -> ApiVersion:
         key=(row["organization_id"], row["id"]),
         product_key=(row["organization_id"], row["product_id"]),
         all_upstreams=row["upstreams"],
+        successor_key=(row["organization_id"], row["successor_id"]),
+        api=row["api"],
+        deprecated_at=row["deprecated_at"],
+        sunset_at=row["sunset_at"],
+        link=row["link"] or None,
+        blocked_at=row["blocked_at"],
         number=row["number"],
         contract_kind=row["contract_kind"],
         contract_sha256=row["contract_sha256"],
@@ -150,89 +173,3 @@ OPERATIONS_OF_VERSION: Listing[Operation] = Listing(
     parents=(ORGANIZATION, Column("n.version_id", "uuid")),
     orders={"ORDINAL": (Column("n.ordinal", "bigint"),)},
 )
-
-
-@strawberry.input
-class UpstreamInput:
-    """Where the calls of one environment are forwarded to."""
-
-    environment: str = strawberry.field(description="The slug of the environment.")
-    url: str = strawberry.field(description="An absolute http or https address.")
-
-
-@strawberry.input
-class DefineVersionInput(Asked):
-    """The contract to submit as the next version of a product."""
-
-    product_id: strawberry.ID = strawberry.field(description="The id of the product.")
-    number: str = strawberry.field(description="The semantic version, as 1.4.0.")
-    document: str = strawberry.field(
-        description="OpenAPI 3.0 or 3.1 as JSON or YAML, or GraphQL SDL."
-    )
-    upstreams: list[UpstreamInput] = strawberry.field(
-        default_factory=list, description="Where calls go; at most 20, one for each environment."
-    )
-
-
-@strawberry.input
-class PublishVersionInput(AskedAtVersion):
-    """The version that subscribers may call."""
-
-    version_id: strawberry.ID = strawberry.field(description="The id of the draft version.")
-
-
-@strawberry.type
-class VersionChanged(Changed):
-    """The version, and what happened to it."""
-
-    @strawberry.field
-    async def version(self, info: Info) -> ApiVersion | None:
-        """Return the version; null after a dry run."""
-        return await self.node(info, VERSION)
-
-
-DefineVersionResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union("DefineVersionResult", description="What defineVersion did, or why not."),
-]
-PublishVersionResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union("PublishVersionResult", description="What publishVersion did, or why not."),
-]
-
-
-@strawberry.type
-class VersionMutations:
-    """What can be done about versions."""
-
-    @strawberry.mutation
-    async def define_version(self, info: Info, input: DefineVersionInput) -> DefineVersionResult:
-        """Submit a contract as a draft version of a product; needs version:define."""
-        return await change(
-            info,
-            VersionChanged,
-            VERSION,
-            input,
-            lambda: DefineVersion(
-                product_id=named(input.product_id, "ApiProduct", "product_id"),
-                number=input.number,
-                document=input.document.encode(),
-                upstreams=tuple(
-                    api_version.Upstream(each.environment, each.url) for each in input.upstreams
-                ),
-                **input.said(),
-            ),
-        )
-
-    @strawberry.mutation
-    async def publish_version(self, info: Info, input: PublishVersionInput) -> PublishVersionResult:
-        """Let subscribers call a draft version; needs version:publish."""
-        return await change(
-            info,
-            VersionChanged,
-            VERSION,
-            input,
-            lambda: PublishVersion(
-                version_id=named(input.version_id, "ApiVersion", "version_id"), **input.said()
-            ),
-        )

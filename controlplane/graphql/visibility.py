@@ -6,45 +6,25 @@ caller may see none. Whoever cannot read an organization's catalogue sees the pu
 
 from collections.abc import Callable
 from typing import TypeAlias
+from uuid import UUID
 
 from controlplane.context import Caller
+from projections import search
 from projections.paging import Condition
 
 Conditions: TypeAlias = tuple[Condition, ...]
 Visible: TypeAlias = Callable[[Caller], Conditions | None]
 
-_PUBLISHED = Condition("n.state = 'PUBLISHED'")
+_LISTED = Condition("n.listed")
 _OFFERED = Condition("n.state <> 'DRAFT'")
 _PUBLIC = Condition("n.visibility = 'PUBLIC'")
-_PRODUCT_PUBLISHED = Condition(
-    "EXISTS (SELECT FROM product AS p WHERE p.organization_id = n.organization_id"
-    " AND p.id = n.product_id AND p.state = 'PUBLISHED')"
+_NOT_BLOCKED = Condition("n.blocked_at IS NULL")
+_NOT_WITHDRAWN = Condition("NOT n.withdrawn")
+_FOR_TEAM = "({0}.visibility <> 'TEAMS' OR {0}.team_ids ? {{}})"
+_SUBSCRIBED = (
+    "EXISTS (SELECT FROM subscription AS mine WHERE mine.organization_id = n.organization_id"
+    " AND mine.plan_id = {} AND mine.team_id = {{}})"
 )
-_PRODUCT_PUBLIC = Condition(
-    "EXISTS (SELECT FROM product AS p WHERE p.organization_id = n.organization_id"
-    " AND p.id = n.product_id AND p.state = 'PUBLISHED' AND p.visibility = 'PUBLIC')"
-)
-_VERSION_PUBLISHED = Condition(
-    "EXISTS (SELECT FROM api_version AS v JOIN product AS p"
-    " ON p.organization_id = v.organization_id AND p.id = v.product_id"
-    " WHERE v.organization_id = n.organization_id AND v.id = n.version_id"
-    " AND v.state = 'PUBLISHED' AND p.state = 'PUBLISHED')"
-)
-_VERSION_PUBLIC = Condition(
-    "EXISTS (SELECT FROM api_version AS v JOIN product AS p"
-    " ON p.organization_id = v.organization_id AND p.id = v.product_id"
-    " WHERE v.organization_id = n.organization_id AND v.id = n.version_id"
-    " AND v.state = 'PUBLISHED' AND p.state = 'PUBLISHED' AND p.visibility = 'PUBLIC')"
-)
-
-
-def _sells_public(plan_id: str) -> Condition:
-    return Condition(
-        "EXISTS (SELECT FROM plan_product AS s JOIN product AS p"
-        " ON p.organization_id = s.organization_id AND p.id = s.product_id"
-        f" WHERE s.organization_id = n.organization_id AND s.plan_id = {plan_id}"
-        " AND p.state = 'PUBLISHED' AND p.visibility = 'PUBLIC')"
-    )
 
 
 def _own(caller: Caller) -> Condition:
@@ -56,37 +36,150 @@ def is_provider(caller: Caller) -> bool:
     return "catalogue:read" in caller.permissions and caller.team_id is None
 
 
-def _catalogue(caller: Caller, consumer: Conditions, public: Conditions) -> Conditions:
+def _catalogue(
+    caller: Caller, consumer: Callable[[UUID], Conditions], public: Conditions
+) -> Conditions:
     if is_provider(caller):
         return (_own(caller),)
-    if "catalogue:read" in caller.permissions:
-        return (_own(caller), *consumer)
+    if "catalogue:read" in caller.permissions and caller.team_id is not None:
+        return (_own(caller), *consumer(caller.team_id))
     return public
+
+
+def _in_product(product_id: str, team_id: UUID | None) -> Condition:
+    """Return the condition that a listed product is found by a team, None by everyone."""
+    listed = (
+        "EXISTS (SELECT FROM product AS p WHERE p.organization_id = n.organization_id"
+        f" AND p.id = {product_id} AND p.listed AND "
+    )
+    if team_id is None:
+        return Condition(f"{listed} p.visibility = 'PUBLIC')")
+    return Condition(f"{listed} {_FOR_TEAM.format('p')})", (str(team_id),))
+
+
+def _in_version(team_id: UUID | None) -> Condition:
+    """Return the condition that the version of an operation is found."""
+    blocked = " AND v.blocked_at IS NULL" if team_id is None else ""
+    product = _in_product("v.product_id", team_id)
+    return Condition(
+        "EXISTS (SELECT FROM api_version AS v WHERE v.organization_id = n.organization_id"
+        f" AND v.id = n.version_id AND v.listed{blocked} AND {product.sql})",
+        product.values,
+    )
+
+
+def _sells_public(plan_id: str) -> Condition:
+    return Condition(
+        "EXISTS (SELECT FROM plan_product AS s JOIN product AS p"
+        " ON p.organization_id = s.organization_id AND p.id = s.product_id"
+        f" WHERE s.organization_id = n.organization_id AND s.plan_id = {plan_id}"
+        " AND p.listed AND p.visibility = 'PUBLIC')"
+    )
+
+
+def _plan_of_version(condition: str) -> str:
+    return (
+        "EXISTS (SELECT FROM plan AS o WHERE o.organization_id = n.organization_id"
+        f" AND o.id = n.plan_id AND {condition})"
+    )
 
 
 def products(caller: Caller) -> Conditions:
     """Products."""
-    return _catalogue(caller, (_PUBLISHED,), (_PUBLISHED, _PUBLIC))
+
+    def consumer(team_id: UUID) -> Conditions:
+        return _LISTED, Condition(_FOR_TEAM.format("n"), (str(team_id),))
+
+    return _catalogue(caller, consumer, (_LISTED, _PUBLIC))
 
 
 def versions(caller: Caller) -> Conditions:
-    """Versions of products."""
-    return _catalogue(caller, (_PUBLISHED, _PRODUCT_PUBLISHED), (_PUBLISHED, _PRODUCT_PUBLIC))
+    """Versions of products; those that are blocked are shown to consumers, who wonder why."""
+
+    def consumer(team_id: UUID) -> Conditions:
+        return _LISTED, _in_product("n.product_id", team_id)
+
+    public = (_LISTED, _NOT_BLOCKED, _in_product("n.product_id", None))
+    return _catalogue(caller, consumer, public)
 
 
 def operations(caller: Caller) -> Conditions:
     """Operations of versions."""
-    return _catalogue(caller, (_VERSION_PUBLISHED,), (_VERSION_PUBLIC,))
+    return _catalogue(caller, lambda team_id: (_in_version(team_id),), (_in_version(None),))
+
+
+def pages(caller: Caller) -> Conditions:
+    """Pages of products."""
+
+    def consumer(team_id: UUID) -> Conditions:
+        return _NOT_WITHDRAWN, _in_product("n.product_id", team_id)
+
+    return _catalogue(caller, consumer, (_NOT_WITHDRAWN, _in_product("n.product_id", None)))
+
+
+def page_versions(caller: Caller) -> Conditions:
+    """Earlier and present versions of pages."""
+
+    def in_page(team_id: UUID | None) -> Conditions:
+        product = _in_product("g.product_id", team_id)
+        found = (
+            "EXISTS (SELECT FROM page AS g WHERE g.organization_id = n.organization_id"
+            f" AND g.id = n.page_id AND NOT g.withdrawn AND {product.sql})"
+        )
+        return (Condition(found, product.values),)
+
+    return _catalogue(caller, in_page, in_page(None))
 
 
 def plans(caller: Caller) -> Conditions:
-    """Plans."""
-    return _catalogue(caller, (_PUBLISHED,), (_PUBLISHED, _sells_public("n.id")))
+    """Plans; a team also sees those that it subscribed to, whatever became of them."""
+
+    def consumer(team_id: UUID) -> Conditions:
+        offered = f"(n.listed AND {_FOR_TEAM.format('n')} OR {_SUBSCRIBED.format('n.id')})"
+        return (Condition(offered, (str(team_id), team_id)),)
+
+    return _catalogue(caller, consumer, (_LISTED, _PUBLIC, _sells_public("n.id")))
 
 
 def plan_versions(caller: Caller) -> Conditions:
     """Versions of plans; a consumer may have subscribed to one that was superseded."""
-    return _catalogue(caller, (_OFFERED,), (_PUBLISHED, _sells_public("n.plan_id")))
+
+    def consumer(team_id: UUID) -> Conditions:
+        plan = _plan_of_version(f"o.listed AND {_FOR_TEAM.format('o')}")
+        found = f"({plan} OR {_SUBSCRIBED.format('n.plan_id')})"
+        return _OFFERED, Condition(found, (str(team_id), team_id))
+
+    on_sale = Condition(
+        "n.state = 'PUBLISHED' AND " + _plan_of_version("o.listed AND o.visibility = 'PUBLIC'")
+    )
+    return _catalogue(caller, consumer, (on_sale, _sells_public("n.plan_id")))
+
+
+def search_entries(caller: Caller) -> Conditions:
+    """Hits of a search: those of the products, operations and pages that the caller sees."""
+    branches: list[Condition] = []
+    for kind, table, id_, visible in (
+        (search.PRODUCT, "product", "n.id = e.id", products),
+        (
+            search.OPERATION,
+            "operation",
+            "n.version_id = e.id AND n.ordinal = e.ordinal",
+            operations,
+        ),
+        (search.PAGE, "page", "n.id = e.id", pages),
+    ):
+        conditions = visible(caller)
+        seen = " AND ".join(condition.sql for condition in conditions)
+        values = tuple(value for condition in conditions for value in condition.values)
+        branches.append(
+            Condition(
+                f"e.kind = '{kind}' AND EXISTS (SELECT FROM {table} AS n"  # our names
+                f" WHERE n.organization_id = e.organization_id AND {id_} AND {seen})",
+                values,
+            )
+        )
+    either = " OR ".join(f"({branch.sql})" for branch in branches)
+    return (Condition(f"({either})", tuple(v for branch in branches for v in branch.values)),)
 
 
 def _of_team(caller: Caller, permission: str, team: str) -> Conditions | None:

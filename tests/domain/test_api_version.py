@@ -51,6 +51,7 @@ def test_a_version_begins_as_a_draft_with_the_operations_of_its_contract() -> No
         "",
         [LIVE],
         list(CONTRACT.operations),
+        "default",
     )
     assert [operation.name for operation in defined.operations] == ["listPets", "addPet", "getPet"]
 

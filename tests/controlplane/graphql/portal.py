@@ -15,6 +15,7 @@ from controlplane.commands.access_token import IssueToken
 from controlplane.commands.organization import EstablishOrganization
 from controlplane.commands.team import FormTeam
 from controlplane.context import INSTALLATION, Caller
+from controlplane.graphql.schema import schema
 from controlplane.graphql.view import routes
 from controlplane.http import middleware
 from domain.access_token import Role
@@ -62,11 +63,8 @@ class Portal:
         return error
 
     async def do(self, who: str | None, verb: str, **input_: object) -> Any:
-        kind = {
-            "acceptSubscription": "SubscriptionInput",
-            "rejectSubscription": "SubscriptionInput",
-            "cancelSubscription": "SubscriptionInput",
-        }.get(verb, f"{verb[0].upper()}{verb[1:]}Input")
+        assert schema.mutation_type is not None
+        kind = schema.mutation_type.fields[verb].args["input"].type.of_type.name
         result = RESULT.replace("{", f"{{ {SHOWN}", 1) if verb in ISSUANCES else RESULT
         query = f"mutation ($input: {kind}!) {{ result: {verb}(input: $input) {result} }}"
         return (await self.ask(who, query, input=input_))["result"]

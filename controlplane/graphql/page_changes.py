@@ -1,0 +1,120 @@
+"""What can be done about the documentation of products."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import strawberry
+
+from controlplane.commands import Command
+from controlplane.commands.page import RestorePage, RewritePage, WithdrawPage, WritePage
+from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
+from controlplane.graphql.errors import Rejected
+from controlplane.graphql.loaders import Info
+from controlplane.graphql.node import named
+from controlplane.graphql.page import PAGE, Page
+
+
+@strawberry.input
+class WritePageInput(Asked):
+    """The page to add to the documentation of a product."""
+
+    product_id: strawberry.ID = strawberry.field(description="The id of the product.")
+    slug: str = strawberry.field(
+        description="Unique in the product; 1 to 63 lower-case letters, digits and hyphens."
+    )
+    title: str = strawberry.field(description="For people; 1 to 200 characters.")
+    source: str = strawberry.field(description="Markdown; at most 50,000 characters.")
+
+
+@strawberry.input
+class PageInput(AskedAtVersion):
+    """The page that it is about."""
+
+    page_id: strawberry.ID = strawberry.field(description="The id of the page.")
+
+
+@strawberry.input
+class RewritePageInput(PageInput):
+    """What a page says from now on."""
+
+    title: str = strawberry.field(description="For people; 1 to 200 characters.")
+    source: str = strawberry.field(description="Markdown; at most 50,000 characters.")
+
+
+@strawberry.type
+class PageChanged(Changed):
+    """The page, and what happened to it."""
+
+    @strawberry.field
+    async def page(self, info: Info) -> Page | None:
+        """Return the page; null after a dry run."""
+        return await self.node(info, PAGE)
+
+
+WritePageResult = Annotated[
+    PageChanged | Rejected,
+    strawberry.union("WritePageResult", description="What writePage did, or why not."),
+]
+RewritePageResult = Annotated[
+    PageChanged | Rejected,
+    strawberry.union("RewritePageResult", description="What rewritePage did, or why not."),
+]
+WithdrawPageResult = Annotated[
+    PageChanged | Rejected,
+    strawberry.union("WithdrawPageResult", description="What withdrawPage did, or why not."),
+]
+RestorePageResult = Annotated[
+    PageChanged | Rejected,
+    strawberry.union("RestorePageResult", description="What restorePage did, or why not."),
+]
+
+
+async def _about(
+    info: Info, input: PageInput, command: Callable[[Mapping[str, Any]], Command]
+) -> PageChanged | Rejected:
+    """Execute a command about one page; it is given what every such command is told."""
+
+    def asked() -> Command:
+        return command({"page_id": named(input.page_id, "Page", "page_id"), **input.said()})
+
+    return await change(info, PageChanged, PAGE, input, asked)
+
+
+@strawberry.type
+class PageMutations:
+    """What can be done about pages."""
+
+    @strawberry.mutation
+    async def write_page(self, info: Info, input: WritePageInput) -> WritePageResult:
+        """Add a page to the documentation of a product; needs page:write."""
+        return await change(
+            info,
+            PageChanged,
+            PAGE,
+            input,
+            lambda: WritePage(
+                product_id=named(input.product_id, "ApiProduct", "product_id"),
+                slug=input.slug,
+                title=input.title,
+                source=input.source,
+                **input.said(),
+            ),
+        )
+
+    @strawberry.mutation
+    async def rewrite_page(self, info: Info, input: RewritePageInput) -> RewritePageResult:
+        """Write the next version of a page; needs page:write."""
+        title, source = input.title, input.source
+        return await _about(
+            info, input, lambda given: RewritePage(**given, title=title, source=source)
+        )
+
+    @strawberry.mutation
+    async def withdraw_page(self, info: Info, input: PageInput) -> WithdrawPageResult:
+        """Show a page to the provider only; needs page:write."""
+        return await _about(info, input, lambda given: WithdrawPage(**given))
+
+    @strawberry.mutation
+    async def restore_page(self, info: Info, input: PageInput) -> RestorePageResult:
+        """Put a withdrawn page back; needs page:write."""
+        return await _about(info, input, lambda given: RestorePage(**given))

@@ -1,0 +1,234 @@
+"""What can be done about plans, from the first idea until they are closed."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import strawberry
+
+from controlplane.commands import Command
+from controlplane.commands.plan import (
+    ChoosePlanAudience,
+    ClosePlan,
+    DefinePlan,
+    DeprecatePlan,
+    DraftPlanVersion,
+    PublishPlanVersion,
+    RenamePlan,
+    WithdrawPlanDeprecation,
+)
+from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
+from controlplane.graphql.enums import Visibility
+from controlplane.graphql.errors import Rejected
+from controlplane.graphql.loaders import Info
+from controlplane.graphql.node import named
+from controlplane.graphql.plan import PLAN, Plan
+from controlplane.graphql.plan_terms_input import PlanTermsInput, read_terms
+from controlplane.graphql.product_changes import named_teams
+
+
+@strawberry.input
+class DefinePlanInput(Asked):
+    """The offer to begin."""
+
+    slug: str = strawberry.field(
+        description="Unique in the organization; 1 to 63 lower-case letters, digits and hyphens."
+    )
+    name: str = strawberry.field(description="For people; 1 to 200 characters.")
+    product_ids: list[strawberry.ID] = strawberry.field(
+        description="The ids of the products it sells; 1 to 50, each once."
+    )
+    visibility: Visibility = strawberry.field(
+        default=Visibility.PUBLIC, description="Who finds it once it is on sale."
+    )
+    team_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list, description="With TEAMS the ids of 1 to 100 teams, else none."
+    )
+
+
+@strawberry.input
+class PlanInput(AskedAtVersion):
+    """The plan that it is about."""
+
+    plan_id: strawberry.ID = strawberry.field(description="The id of the plan.")
+
+
+@strawberry.input
+class RenamePlanInput(PlanInput):
+    """What a plan is called from now on."""
+
+    name: str = strawberry.field(description="For people; 1 to 200 characters.")
+
+
+@strawberry.input
+class ChoosePlanAudienceInput(PlanInput):
+    """Who finds a plan and may subscribe to it."""
+
+    visibility: Visibility = strawberry.field(description="Everyone, the organization, or teams.")
+    team_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list, description="With TEAMS the ids of 1 to 100 teams, else none."
+    )
+
+
+@strawberry.input
+class DraftPlanVersionInput(AskedAtVersion):
+    """The terms to write down."""
+
+    plan_id: strawberry.ID = strawberry.field(description="The id of the plan.")
+    terms: PlanTermsInput = strawberry.field(description="What the next version promises.")
+
+
+@strawberry.input
+class PublishPlanVersionInput(AskedAtVersion):
+    """The plan whose draft goes on sale."""
+
+    plan_id: strawberry.ID = strawberry.field(description="The id of the plan.")
+
+
+@strawberry.type
+class PlanChanged(Changed):
+    """The plan, and what happened to it."""
+
+    @strawberry.field
+    async def plan(self, info: Info) -> Plan | None:
+        """Return the plan; null after a dry run."""
+        return await self.node(info, PLAN)
+
+
+DefinePlanResult = Annotated[
+    PlanChanged | Rejected,
+    strawberry.union("DefinePlanResult", description="What definePlan did, or why not."),
+]
+RenamePlanResult = Annotated[
+    PlanChanged | Rejected,
+    strawberry.union("RenamePlanResult", description="What renamePlan did, or why not."),
+]
+ChoosePlanAudienceResult = Annotated[
+    PlanChanged | Rejected,
+    strawberry.union(
+        "ChoosePlanAudienceResult", description="What choosePlanAudience did, or why not."
+    ),
+]
+DraftPlanVersionResult = Annotated[
+    PlanChanged | Rejected,
+    strawberry.union(
+        "DraftPlanVersionResult", description="What draftPlanVersion did, or why not."
+    ),
+]
+PublishPlanVersionResult = Annotated[
+    PlanChanged | Rejected,
+    strawberry.union(
+        "PublishPlanVersionResult", description="What publishPlanVersion did, or why not."
+    ),
+]
+DeprecatePlanResult = Annotated[
+    PlanChanged | Rejected,
+    strawberry.union("DeprecatePlanResult", description="What deprecatePlan did, or why not."),
+]
+WithdrawPlanDeprecationResult = Annotated[
+    PlanChanged | Rejected,
+    strawberry.union(
+        "WithdrawPlanDeprecationResult", description="What withdrawPlanDeprecation did, or why not."
+    ),
+]
+ClosePlanResult = Annotated[
+    PlanChanged | Rejected,
+    strawberry.union("ClosePlanResult", description="What closePlan did, or why not."),
+]
+
+
+async def _about(
+    info: Info,
+    input: PlanInput | DraftPlanVersionInput | PublishPlanVersionInput,
+    command: Callable[[Mapping[str, Any]], Command],
+) -> PlanChanged | Rejected:
+    """Execute a command about one plan; it is given what every such command is told."""
+
+    def asked() -> Command:
+        return command({"plan_id": named(input.plan_id, "Plan", "plan_id"), **input.said()})
+
+    return await change(info, PlanChanged, PLAN, input, asked)
+
+
+@strawberry.type
+class PlanMutations:
+    """What can be done about plans."""
+
+    @strawberry.mutation
+    async def define_plan(self, info: Info, input: DefinePlanInput) -> DefinePlanResult:
+        """Begin an offer for some products, without terms yet; needs plan:define."""
+        return await change(
+            info,
+            PlanChanged,
+            PLAN,
+            input,
+            lambda: DefinePlan(
+                slug=input.slug,
+                name=input.name,
+                product_ids=tuple(
+                    named(id_, "ApiProduct", "product_ids") for id_ in input.product_ids
+                ),
+                visibility=input.visibility,
+                team_ids=named_teams(input.team_ids),
+                **input.said(),
+            ),
+        )
+
+    @strawberry.mutation
+    async def rename_plan(self, info: Info, input: RenamePlanInput) -> RenamePlanResult:
+        """Give a plan another name for people; needs plan:define."""
+        name = input.name
+        return await _about(info, input, lambda given: RenamePlan(**given, name=name))
+
+    @strawberry.mutation
+    async def choose_plan_audience(
+        self, info: Info, input: ChoosePlanAudienceInput
+    ) -> ChoosePlanAudienceResult:
+        """Say who finds a plan and may subscribe; needs plan:publish."""
+        return await _about(
+            info,
+            input,
+            lambda given: ChoosePlanAudience(
+                **given, visibility=input.visibility, team_ids=named_teams(input.team_ids)
+            ),
+        )
+
+    @strawberry.mutation
+    async def draft_plan_version(
+        self, info: Info, input: DraftPlanVersionInput
+    ) -> DraftPlanVersionResult:
+        """Write the terms of the next version down, in place of a draft; needs plan:define."""
+        agreement = input.terms.agreement
+        return await _about(
+            info,
+            input,
+            lambda given: DraftPlanVersion(
+                **given,
+                terms=read_terms(input.terms),
+                agreement_revision=agreement.revision if agreement else "",
+                agreement_text=agreement.text if agreement else "",
+            ),
+        )
+
+    @strawberry.mutation
+    async def publish_plan_version(
+        self, info: Info, input: PublishPlanVersionInput
+    ) -> PublishPlanVersionResult:
+        """Sell the drafted terms from now on; needs plan:publish."""
+        return await _about(info, input, lambda given: PublishPlanVersion(**given))
+
+    @strawberry.mutation
+    async def deprecate_plan(self, info: Info, input: PlanInput) -> DeprecatePlanResult:
+        """Advise against a plan that is still sold; needs plan:publish."""
+        return await _about(info, input, lambda given: DeprecatePlan(**given))
+
+    @strawberry.mutation
+    async def withdraw_plan_deprecation(
+        self, info: Info, input: PlanInput
+    ) -> WithdrawPlanDeprecationResult:
+        """Recommend a deprecated plan again; needs plan:publish."""
+        return await _about(info, input, lambda given: WithdrawPlanDeprecation(**given))
+
+    @strawberry.mutation
+    async def close_plan(self, info: Info, input: PlanInput) -> ClosePlanResult:
+        """Take no new subscriptions, for ever; needs plan:publish."""
+        return await _about(info, input, lambda given: ClosePlan(**given))

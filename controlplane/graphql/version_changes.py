@@ -1,0 +1,253 @@
+"""What can be done about versions of products, from the first draft to the end."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+
+from controlplane.commands import Command
+from controlplane.commands.api_version import (
+    BlockVersion,
+    DefineVersion,
+    DeprecateVersion,
+    PublishVersion,
+    ReinstateVersion,
+    RetireVersion,
+    ScheduleVersionSunset,
+    UnblockVersion,
+    WithdrawVersion,
+    WithdrawVersionDeprecation,
+)
+from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
+from controlplane.graphql.errors import Rejected
+from controlplane.graphql.loaders import Info
+from controlplane.graphql.node import named, named_or_none
+from controlplane.graphql.version import VERSION, ApiVersion
+from domain import api_version
+
+
+@strawberry.input
+class UpstreamInput:
+    """Where the calls of one environment are forwarded to."""
+
+    environment: str = strawberry.field(description="The slug of the environment.")
+    url: str = strawberry.field(description="An absolute http or https address.")
+
+
+@strawberry.input
+class DefineVersionInput(Asked):
+    """The contract to submit as the next version of an API of a product."""
+
+    product_id: strawberry.ID = strawberry.field(description="The id of the product.")
+    api: str = strawberry.field(
+        default=api_version.DEFAULT_API,
+        description="The slug of the API within the product, if it has several; not v1 or alike.",
+    )
+    number: str = strawberry.field(
+        description="The semantic version, as 1.4.0; unique for the API of the product."
+    )
+    document: str = strawberry.field(
+        description="OpenAPI 3.0 or 3.1 as JSON or YAML, or GraphQL SDL."
+    )
+    upstreams: list[UpstreamInput] = strawberry.field(
+        default_factory=list, description="Where calls go; at most 20, one for each environment."
+    )
+
+
+@strawberry.input
+class VersionInput(AskedAtVersion):
+    """The version that it is about."""
+
+    version_id: strawberry.ID = strawberry.field(description="The id of the version.")
+
+
+@strawberry.input
+class PublishVersionInput(AskedAtVersion):
+    """The version that subscribers may call."""
+
+    version_id: strawberry.ID = strawberry.field(description="The id of the draft version.")
+
+
+@strawberry.input
+class VersionSunsetInput(VersionInput):
+    """Until when a deprecated version lasts."""
+
+    sunset_at: datetime | None = strawberry.field(
+        default=None, description="It is not retired before; null leaves it open."
+    )
+
+
+@strawberry.input
+class DeprecateVersionInput(VersionSunsetInput):
+    """What callers of a version are told that is advised against."""
+
+    successor_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The id of the version of the same product to call instead."
+    )
+    link: str = strawberry.field(
+        default="", description="The http or https address of a page that says why."
+    )
+
+
+@strawberry.type
+class VersionChanged(Changed):
+    """The version, and what happened to it."""
+
+    @strawberry.field
+    async def version(self, info: Info) -> ApiVersion | None:
+        """Return the version; null after a dry run, and when the caller may not see it."""
+        return await self.node(info, VERSION)
+
+
+DefineVersionResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union("DefineVersionResult", description="What defineVersion did, or why not."),
+]
+PublishVersionResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union("PublishVersionResult", description="What publishVersion did, or why not."),
+]
+WithdrawVersionResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union("WithdrawVersionResult", description="What withdrawVersion did, or why not."),
+]
+DeprecateVersionResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union(
+        "DeprecateVersionResult", description="What deprecateVersion did, or why not."
+    ),
+]
+ScheduleVersionSunsetResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union(
+        "ScheduleVersionSunsetResult", description="What scheduleVersionSunset did, or why not."
+    ),
+]
+WithdrawVersionDeprecationResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union(
+        "WithdrawVersionDeprecationResult",
+        description="What withdrawVersionDeprecation did, or why not.",
+    ),
+]
+RetireVersionResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union("RetireVersionResult", description="What retireVersion did, or why not."),
+]
+ReinstateVersionResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union(
+        "ReinstateVersionResult", description="What reinstateVersion did, or why not."
+    ),
+]
+BlockVersionResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union("BlockVersionResult", description="What blockVersion did, or why not."),
+]
+UnblockVersionResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union("UnblockVersionResult", description="What unblockVersion did, or why not."),
+]
+
+
+async def _about(
+    info: Info,
+    input: VersionInput | PublishVersionInput,
+    command: Callable[[Mapping[str, Any]], Command],
+) -> VersionChanged | Rejected:
+    """Execute a command about one version; it is given what every such command is told."""
+
+    def asked() -> Command:
+        version_id = named(input.version_id, "ApiVersion", "version_id")
+        return command({"version_id": version_id, **input.said()})
+
+    return await change(info, VersionChanged, VERSION, input, asked)
+
+
+@strawberry.type
+class VersionMutations:
+    """What can be done about versions."""
+
+    @strawberry.mutation
+    async def define_version(self, info: Info, input: DefineVersionInput) -> DefineVersionResult:
+        """Submit a contract as a draft version of a product; needs version:define."""
+        return await change(
+            info,
+            VersionChanged,
+            VERSION,
+            input,
+            lambda: DefineVersion(
+                product_id=named(input.product_id, "ApiProduct", "product_id"),
+                api=input.api,
+                number=input.number,
+                document=input.document.encode(),
+                upstreams=tuple(
+                    api_version.Upstream(each.environment, each.url) for each in input.upstreams
+                ),
+                **input.said(),
+            ),
+        )
+
+    @strawberry.mutation
+    async def publish_version(self, info: Info, input: PublishVersionInput) -> PublishVersionResult:
+        """Let subscribers call a draft version; needs version:publish."""
+        return await _about(info, input, lambda given: PublishVersion(**given))
+
+    @strawberry.mutation
+    async def withdraw_version(self, info: Info, input: VersionInput) -> WithdrawVersionResult:
+        """Make a version that was published by mistake a draft; needs version:publish."""
+        return await _about(info, input, lambda given: WithdrawVersion(**given))
+
+    @strawberry.mutation
+    async def deprecate_version(
+        self, info: Info, input: DeprecateVersionInput
+    ) -> DeprecateVersionResult:
+        """Advise against a published version; needs version:publish."""
+        return await _about(
+            info,
+            input,
+            lambda given: DeprecateVersion(
+                **given,
+                sunset_at=input.sunset_at,
+                successor_id=named_or_none(input.successor_id, "ApiVersion", "successor_id"),
+                link=input.link,
+            ),
+        )
+
+    @strawberry.mutation
+    async def schedule_version_sunset(
+        self, info: Info, input: VersionSunsetInput
+    ) -> ScheduleVersionSunsetResult:
+        """Set, move or lift the sunset of a version; needs version:publish."""
+        sunset_at = input.sunset_at
+        return await _about(
+            info, input, lambda given: ScheduleVersionSunset(**given, sunset_at=sunset_at)
+        )
+
+    @strawberry.mutation
+    async def withdraw_version_deprecation(
+        self, info: Info, input: VersionInput
+    ) -> WithdrawVersionDeprecationResult:
+        """Recommend a deprecated version again; needs version:publish."""
+        return await _about(info, input, lambda given: WithdrawVersionDeprecation(**given))
+
+    @strawberry.mutation
+    async def retire_version(self, info: Info, input: VersionInput) -> RetireVersionResult:
+        """Have no gateway route to a version, after its sunset; needs version:publish."""
+        return await _about(info, input, lambda given: RetireVersion(**given))
+
+    @strawberry.mutation
+    async def reinstate_version(self, info: Info, input: VersionInput) -> ReinstateVersionResult:
+        """Route to a retired version again, deprecated; needs version:publish."""
+        return await _about(info, input, lambda given: ReinstateVersion(**given))
+
+    @strawberry.mutation
+    async def block_version(self, info: Info, input: VersionInput) -> BlockVersionResult:
+        """Take a version of any organization off all gateways; needs version:block."""
+        return await _about(info, input, lambda given: BlockVersion(**given))
+
+    @strawberry.mutation
+    async def unblock_version(self, info: Info, input: VersionInput) -> UnblockVersionResult:
+        """Leave a blocked version to its provider again; needs version:block."""
+        return await _about(info, input, lambda given: UnblockVersion(**given))
