@@ -20,7 +20,9 @@ from domain.developer import Developer
 from domain.gateway import Gateway
 from domain.gateway_group import GatewayGroup
 from domain.organization import Organization
+from domain.page import Page
 from domain.plan import Plan, PlanTerms, Price, Quota, RateLimit
+from domain.plan_terms import Auth
 from domain.reservation import Reservation
 from domain.sealed import Sealed
 from domain.subscription import Subscription
@@ -69,6 +71,7 @@ TERMS = (
     PlanTerms(None, None, None, "AUTOMATIC"),
     PlanTerms(RateLimit(100, 60, 0, "FIXED_WINDOW"), None, None, "MANUAL"),
     PlanTerms(None, Quota(10, "DAY"), Price("EUR", Decimal("9.90")), "MANUAL"),
+    PlanTerms(None, None, None, "AUTOMATIC", auth=Auth("KEYLESS")),
 )
 CONTRACT = read_contract(PETSTORE)
 
@@ -167,21 +170,64 @@ class History:
                 at=at,
                 why=why,
             ),
+            lambda: Page.write(
+                id_, product_id=one, slug=slug, title=label, source="# Old", at=at, why=why
+            ),
         )
         return makers[noun]()
 
     def _change(self, thing: Aggregate, verb: int, at: datetime, why: Why) -> None:
         match thing:
-            case ApiProduct() | ApiVersion():
-                thing.publish(at=at, why=why)
-            case Plan() if verb % 2:
-                thing.draft_version(TERMS[verb % len(TERMS)], at=at, why=why)
-            case Plan():
-                thing.publish_version(at=at, why=why)
+            case ApiProduct() | ApiVersion() | Plan():
+                self._change_offer(thing, verb, at, why)
+            case Page():
+                self._change_page(thing, verb, at, why)
             case AccessToken():
                 thing.revoke(at=at, why=why)
             case Subscription():
                 self._change_subscription(thing, verb, at, why)
+
+    def _change_offer(
+        self, thing: ApiProduct | ApiVersion | Plan, verb: int, at: datetime, why: Why
+    ) -> None:
+        match thing, verb:
+            case Plan(), 1 | 5 | 7:
+                thing.draft_version(TERMS[len(self.events) % len(TERMS)], at=at, why=why)
+            case Plan(), 2 | 4 | 6:
+                thing.publish_version(at=at, why=why)
+            case Plan(), _ if len(self.events) % 5 == 0:
+                thing.close(at=at, why=why)
+            case (Plan(), _):
+                thing.deprecate(at=at, why=why)
+            case (ApiProduct() | ApiVersion(), 1):
+                thing.publish(at=at, why=why)
+            case (ApiProduct() | ApiVersion(), 2):
+                thing.withdraw_deprecation(at=at, why=why)
+            case ApiProduct(), 3:
+                thing.deprecate(sunset_at=None, at=at, why=why)
+            case ApiVersion(), 3:
+                thing.deprecate(sunset_at=None, successor=None, link="", at=at, why=why)
+            case (ApiProduct() | ApiVersion(), 4):
+                thing.retire(at=at, why=why)
+            case (ApiProduct() | ApiVersion(), 5):
+                thing.reinstate(at=at, why=why)
+            case ApiProduct(), 6:
+                thing.tag([f"tag-{len(self.events)}"], at=at, why=why)
+            case ApiProduct(), _:
+                thing.describe(name=f"Name {len(self.events)}", description="x", at=at, why=why)
+            case ApiVersion(), _ if thing.blocked:
+                thing.unblock(at=at, why=why)
+            case ApiVersion(), _:
+                thing.block(at=at, why=why)
+
+    def _change_page(self, thing: Page, verb: int, at: datetime, why: Why) -> None:
+        match verb:
+            case 1:
+                thing.withdraw(at=at, why=why)
+            case 2:
+                thing.restore(at=at, why=why)
+            case _:
+                thing.rewrite(title=f"Title {verb}", source="# New", at=at, why=why)
 
     def _change_subscription(self, thing: Subscription, verb: int, at: datetime, why: Why) -> None:
         key = f"key {len(thing.credentials) - verb % 2}"
@@ -207,7 +253,7 @@ def _told(steps: list[tuple[int, int, int]]) -> list[Recorded]:
     return history.recorded()
 
 
-_NOUN = st.sampled_from([*range(12), 0, 1, 2, 2, 2, 3, 3, 3, 3, 3])  # those with longer lives
+_NOUN = st.sampled_from([*range(13), 0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3])  # those with longer lives
 _STEP = st.tuples(_NOUN, st.integers(0, 7), st.integers(0, 40))
 HISTORIES: st.SearchStrategy[list[Recorded]] = st.lists(_STEP, min_size=25, max_size=80).map(_told)
 """Histories of 25 to 80 verbs, in the order of their positions."""

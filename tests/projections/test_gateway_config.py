@@ -76,7 +76,13 @@ def test_a_draft_holds_nothing_until_it_is_published() -> None:
     rows = projected(product)
     held = row(rows, "product", str(PRODUCT))
     assert held["from_position"] == 2
-    assert body(held) == {"id": str(PRODUCT), "slug": "pets"}
+    assert body(held) == {
+        "id": str(PRODUCT),
+        "slug": "pets",
+        "state": "PUBLISHED",
+        "deprecation": None,
+        "sunset": None,
+    }
     assert rows[Key(CONFIG_CURSOR, (ACE,))] == {"position": 2}
 
 

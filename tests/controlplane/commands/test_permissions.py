@@ -6,12 +6,46 @@ from controlplane.app import App
 from controlplane.auth import ANONYMOUS, PERMISSIONS
 from controlplane.commands import Command, NotPermittedError, execute
 from controlplane.commands.access_token import IssueToken, RevokeToken
-from controlplane.commands.api_product import DefineProduct, PublishProduct
-from controlplane.commands.api_version import DefineVersion, PublishVersion
+from controlplane.commands.api_product import (
+    ChooseProductAudience,
+    DefineProduct,
+    DeprecateProduct,
+    DescribeProduct,
+    NameProductOwner,
+    PublishProduct,
+    ReinstateProduct,
+    RetireProduct,
+    ScheduleProductSunset,
+    TagProduct,
+    WithdrawProduct,
+    WithdrawProductDeprecation,
+)
+from controlplane.commands.api_version import (
+    BlockVersion,
+    DefineVersion,
+    DeprecateVersion,
+    PublishVersion,
+    ReinstateVersion,
+    RetireVersion,
+    ScheduleVersionSunset,
+    UnblockVersion,
+    WithdrawVersion,
+    WithdrawVersionDeprecation,
+)
 from controlplane.commands.application import RegisterApplication
 from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
 from controlplane.commands.organization import EstablishOrganization
-from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
+from controlplane.commands.page import RestorePage, RewritePage, WithdrawPage, WritePage
+from controlplane.commands.plan import (
+    ChoosePlanAudience,
+    ClosePlan,
+    DefinePlan,
+    DeprecatePlan,
+    DraftPlanVersion,
+    PublishPlanVersion,
+    RenamePlan,
+    WithdrawPlanDeprecation,
+)
 from controlplane.commands.subscription import (
     AcceptSubscription,
     CancelSubscription,
@@ -33,6 +67,33 @@ OWNER, MANAGER, DEVELOPER, OPS = (
 )
 ALLOWED: dict[type[Command], set[Role]] = {
     AcceptSubscription: {OWNER, MANAGER},
+    ChoosePlanAudience: {OWNER, MANAGER},
+    ChooseProductAudience: {OWNER, MANAGER},
+    ClosePlan: {OWNER, MANAGER},
+    DeprecatePlan: {OWNER, MANAGER},
+    DeprecateProduct: {OWNER, MANAGER},
+    DeprecateVersion: {OWNER, MANAGER},
+    DescribeProduct: {OWNER, MANAGER},
+    NameProductOwner: {OWNER, MANAGER},
+    ReinstateProduct: {OWNER, MANAGER},
+    ReinstateVersion: {OWNER, MANAGER},
+    RenamePlan: {OWNER, MANAGER},
+    RestorePage: {OWNER, MANAGER},
+    RetireProduct: {OWNER, MANAGER},
+    RetireVersion: {OWNER, MANAGER},
+    RewritePage: {OWNER, MANAGER},
+    ScheduleProductSunset: {OWNER, MANAGER},
+    ScheduleVersionSunset: {OWNER, MANAGER},
+    TagProduct: {OWNER, MANAGER},
+    WithdrawPage: {OWNER, MANAGER},
+    WithdrawPlanDeprecation: {OWNER, MANAGER},
+    WithdrawProduct: {OWNER, MANAGER},
+    WithdrawProductDeprecation: {OWNER, MANAGER},
+    WithdrawVersion: {OWNER, MANAGER},
+    WithdrawVersionDeprecation: {OWNER, MANAGER},
+    WritePage: {OWNER, MANAGER},
+    BlockVersion: {OPS},
+    UnblockVersion: {OPS},
     CancelSubscription: {OWNER, MANAGER, DEVELOPER},
     DefinePlan: {OWNER, MANAGER},
     DefineProduct: {OWNER, MANAGER},

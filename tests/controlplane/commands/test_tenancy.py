@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from controlplane.app import App
-from controlplane.commands import Command, NotFoundError, execute
+from controlplane.commands import Command, NotFoundError, NotPermittedError, execute
 from controlplane.commands.access_token import IssueToken
 from controlplane.commands.application import RegisterApplication
 from controlplane.commands.gateway import OpenGatewayGroup
@@ -15,7 +15,7 @@ from controlplane.commands.subscription import RequestSubscription
 from controlplane.context import Caller
 from domain.access_token import Role
 from tests.controlplane.commands.world import COMMANDS, World, with_fields, world
-from tests.given import ACE, OWNER, STRANGER, caller
+from tests.given import ACE, OPERATOR, OWNER, STRANGER, caller
 
 NAMES_NOTHING = {"DefineProduct", "EstablishOrganization", "FormTeam"}
 """Commands that name nothing that is there already."""
@@ -56,6 +56,9 @@ async def test_what_belongs_to_another_organization_is_not_found(app: App) -> No
             assert await refused(app, gateway) == "gateway_id"
         elif kind.__name__ in NAMES_NOTHING:
             assert named == []
+        elif kind.across:  # whoever may give it is of no organization, so that all are there
+            with pytest.raises(NotPermittedError):
+                await execute(command, app.context(STRANGER))
         else:
             assert await refused(app, command) in named
 
@@ -70,7 +73,8 @@ async def test_every_id_that_a_command_names_is_looked_for_and_of_its_kind(app: 
                 changes: dict[str, object] = {name: (wrong,) if name.endswith("_ids") else wrong}
                 if kind is IssueToken:
                     changes["role"] = Role.DEVELOPER if name == "team_id" else Role.GATEWAY
-                assert await refused(app, with_fields(command, **changes), OWNER) == name
+                asking = OPERATOR if kind.across else OWNER
+                assert await refused(app, with_fields(command, **changes), asking) == name
 
 
 async def test_one_strange_id_among_others_is_enough(app: App) -> None:

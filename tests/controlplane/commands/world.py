@@ -9,12 +9,46 @@ from uuid import UUID
 from controlplane.app import App
 from controlplane.commands import Answer, Command, execute
 from controlplane.commands.access_token import IssueToken, RevokeToken
-from controlplane.commands.api_product import DefineProduct, PublishProduct
-from controlplane.commands.api_version import DefineVersion, PublishVersion
+from controlplane.commands.api_product import (
+    ChooseProductAudience,
+    DefineProduct,
+    DeprecateProduct,
+    DescribeProduct,
+    NameProductOwner,
+    PublishProduct,
+    ReinstateProduct,
+    RetireProduct,
+    ScheduleProductSunset,
+    TagProduct,
+    WithdrawProduct,
+    WithdrawProductDeprecation,
+)
+from controlplane.commands.api_version import (
+    BlockVersion,
+    DefineVersion,
+    DeprecateVersion,
+    PublishVersion,
+    ReinstateVersion,
+    RetireVersion,
+    ScheduleVersionSunset,
+    UnblockVersion,
+    WithdrawVersion,
+    WithdrawVersionDeprecation,
+)
 from controlplane.commands.application import RegisterApplication
 from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
 from controlplane.commands.organization import EstablishOrganization
-from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
+from controlplane.commands.page import RestorePage, RewritePage, WithdrawPage, WritePage
+from controlplane.commands.plan import (
+    ChoosePlanAudience,
+    ClosePlan,
+    DefinePlan,
+    DeprecatePlan,
+    DraftPlanVersion,
+    PublishPlanVersion,
+    RenamePlan,
+    WithdrawPlanDeprecation,
+)
 from controlplane.commands.subscription import (
     AcceptSubscription,
     CancelSubscription,
@@ -26,9 +60,10 @@ from controlplane.commands.subscription import (
 from controlplane.commands.team import FormTeam, RegisterDeveloper
 from controlplane.context import Caller
 from domain.access_token import Role
+from domain.api_product import Visibility
 from domain.plan import PlanTerms, Price
 from domain.subscription import Subscription
-from tests.given import OWNER, PETSTORE
+from tests.given import OPERATOR, OWNER, PETSTORE
 
 FREE = PlanTerms(None, None, None, "AUTOMATIC")
 PAID = PlanTerms(None, None, Price("EUR", Decimal("9.90")), "MANUAL")
@@ -44,6 +79,14 @@ class World:
     draft_product: UUID
     version: UUID
     draft_version: UUID
+    old_product: UUID
+    gone_product: UUID
+    old_version: UUID
+    gone_version: UUID
+    blocked_version: UUID
+    page: UUID
+    withdrawn_page: UUID
+    old_plan: UUID
     plan: UUID
     drafted_plan: UUID
     application: UUID
@@ -92,6 +135,14 @@ async def world(app: App, caller: Caller = OWNER) -> World:
     assert isinstance(credential, Subscription.CredentialIssued)
     drafted_plan = await new(DefinePlan(slug="next", name="Next", product_ids=(product,)))
     await do(app, DraftPlanVersion(plan_id=drafted_plan, terms=FREE), caller)
+    old_product, gone_product, old_version, gone_version, blocked_version = await ended(app, caller)
+    pages = [
+        await new(WritePage(product_id=product, slug=slug, title=slug, source="# Hello"))
+        for slug in ("start", "gone")
+    ]
+    await do(app, WithdrawPage(page_id=pages[1]), caller)
+    old_plan = await published_plan(app, caller, product, "old")
+    await do(app, DeprecatePlan(plan_id=old_plan), caller)
     group = await new(OpenGatewayGroup(slug="edge", environment="live"))
     return World(
         team=team,
@@ -102,6 +153,14 @@ async def world(app: App, caller: Caller = OWNER) -> World:
         draft_version=await new(
             DefineVersion(product_id=product, number="2.0.0", document=PETSTORE)
         ),
+        old_product=old_product,
+        gone_product=gone_product,
+        old_version=old_version,
+        gone_version=gone_version,
+        blocked_version=blocked_version,
+        page=pages[0],
+        withdrawn_page=pages[1],
+        old_plan=old_plan,
         plan=plan,
         drafted_plan=drafted_plan,
         application=application,
@@ -112,6 +171,27 @@ async def world(app: App, caller: Caller = OWNER) -> World:
         gateway=await new(RegisterGateway(group_id=group, name="edge-1")),
         token=await new(IssueToken(name="ci", role=Role.AUDITOR)),
     )
+
+
+async def ended(app: App, caller: Caller) -> tuple[UUID, ...]:
+    """Return a deprecated product and a retired one, and a version of each and a blocked one."""
+    products, versions = [], []
+    for slug in ("old", "gone"):
+        product = await begun(app, DefineProduct(slug=slug, name=slug), caller)
+        await do(app, PublishProduct(product_id=product), caller)
+        await do(app, DeprecateProduct(product_id=product), caller)
+        define = DefineVersion(product_id=product, number="1.0.0", document=PETSTORE)
+        version = await begun(app, define, caller)
+        await do(app, PublishVersion(version_id=version), caller)
+        await do(app, DeprecateVersion(version_id=version), caller)
+        products.append(product)
+        versions.append(version)
+    await do(app, RetireVersion(version_id=versions[1]), caller)
+    await do(app, RetireProduct(product_id=products[1]), caller)
+    define = DefineVersion(product_id=products[0], number="2.0.0", document=PETSTORE)
+    blocked = await begun(app, define, caller)
+    await do(app, BlockVersion(version_id=blocked), OPERATOR)
+    return *products, *versions, blocked
 
 
 async def published_plan(
@@ -126,6 +206,39 @@ async def published_plan(
 
 COMMANDS: dict[type[Command], Callable[[World], Command]] = {
     AcceptSubscription: lambda w: AcceptSubscription(subscription_id=w.pending),
+    BlockVersion: lambda w: BlockVersion(version_id=w.version),
+    ChoosePlanAudience: lambda w: ChoosePlanAudience(
+        plan_id=w.plan, visibility=Visibility.TEAMS, team_ids=(w.team,)
+    ),
+    ChooseProductAudience: lambda w: ChooseProductAudience(
+        product_id=w.product, visibility=Visibility.TEAMS, team_ids=(w.team,)
+    ),
+    ClosePlan: lambda w: ClosePlan(plan_id=w.plan),
+    DeprecatePlan: lambda w: DeprecatePlan(plan_id=w.plan),
+    DeprecateProduct: lambda w: DeprecateProduct(product_id=w.product),
+    DeprecateVersion: lambda w: DeprecateVersion(
+        version_id=w.version, successor_id=w.draft_version
+    ),
+    DescribeProduct: lambda w: DescribeProduct(product_id=w.product, name="New", description=""),
+    NameProductOwner: lambda w: NameProductOwner(product_id=w.product, owner="Ada"),
+    ReinstateProduct: lambda w: ReinstateProduct(product_id=w.gone_product),
+    ReinstateVersion: lambda w: ReinstateVersion(version_id=w.gone_version),
+    RenamePlan: lambda w: RenamePlan(plan_id=w.plan, name="New"),
+    RestorePage: lambda w: RestorePage(page_id=w.withdrawn_page),
+    RetireProduct: lambda w: RetireProduct(product_id=w.old_product),
+    RetireVersion: lambda w: RetireVersion(version_id=w.old_version),
+    RewritePage: lambda w: RewritePage(page_id=w.page, title="New", source="New"),
+    ScheduleProductSunset: lambda w: ScheduleProductSunset(product_id=w.old_product),
+    ScheduleVersionSunset: lambda w: ScheduleVersionSunset(version_id=w.old_version),
+    TagProduct: lambda w: TagProduct(product_id=w.product, tags=("new",)),
+    UnblockVersion: lambda w: UnblockVersion(version_id=w.blocked_version),
+    WithdrawPage: lambda w: WithdrawPage(page_id=w.page),
+    WithdrawPlanDeprecation: lambda w: WithdrawPlanDeprecation(plan_id=w.old_plan),
+    WithdrawProduct: lambda w: WithdrawProduct(product_id=w.product),
+    WithdrawProductDeprecation: lambda w: WithdrawProductDeprecation(product_id=w.old_product),
+    WithdrawVersion: lambda w: WithdrawVersion(version_id=w.version),
+    WithdrawVersionDeprecation: lambda w: WithdrawVersionDeprecation(version_id=w.old_version),
+    WritePage: lambda w: WritePage(product_id=w.product, slug="new", title="New", source=""),
     CancelSubscription: lambda w: CancelSubscription(subscription_id=w.active),
     DefinePlan: lambda w: DefinePlan(slug="new", name="New", product_ids=(w.product,)),
     DefineProduct: lambda _: DefineProduct(slug="new", name="New"),

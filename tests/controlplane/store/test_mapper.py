@@ -71,6 +71,7 @@ def test_what_is_stored_is_json_that_people_can_read() -> None:
     assert orjson.loads(stored.state) == {
         "timestamp": {"_type_": "datetime_iso", "_data_": "2026-01-01T00:00:00+00:00"},
         "why": WHY,
+        "class_version": 2,
         "plan_version": 1,
         "terms": {
             "_type_": "plan_terms",
@@ -82,9 +83,19 @@ def test_what_is_stored_is_json_that_people_can_read() -> None:
                     "_data_": {
                         "currency": "EUR",
                         "monthly_fee": {"_type_": "decimal_str", "_data_": "9.90"},
+                        "charges": [],
                     },
                 },
                 "approval": "MANUAL",
+                "more_rate_limits": [],
+                "auth": {
+                    "_type_": "auth",
+                    "_data_": {"kind": "API_KEY", "issuer": "", "audience": "", "claim": ""},
+                },
+                "overrides": [],
+                "sla": None,
+                "agreement": None,
+                "trial_days": 0,
             },
         },
     }
@@ -166,6 +177,27 @@ def test_rows_of_every_release_are_replayed(release: Path) -> None:
         SubscriptionState.CANCELLED,
         SubscriptionState.REJECTED,
     ]
+
+
+def test_what_the_first_release_sold_is_sold_by_key_and_enforced_hard() -> None:
+    first = [row for row in rows_of(RELEASES[0]) if b'"class_version"' not in row.state]
+    terms = [
+        event.terms
+        for event in map(reread, first)
+        if isinstance(event, Plan.VersionDrafted | Plan.VersionPublished)
+    ]
+    assert len(terms) == 3
+    for each in terms:
+        again = PlanTerms(each.rate_limit, each.quota, each.price, each.approval)
+        assert each == again
+        assert vars(each) == vars(again)
+        each.check()
+        if each.quota:
+            assert vars(each.quota)["enforcement"] == "HARD"
+        if each.price:
+            assert vars(each.price)["charges"] == []
+    (version,) = (e for e in map(reread, first) if isinstance(e, ApiVersion.Defined))
+    assert version.api == "default"
 
 
 def test_there_is_a_stored_row_of_every_topic() -> None:
