@@ -210,7 +210,7 @@ def _become(recorded: Recorded, rows: Rows, key: Key, body: routing.Body, *, hol
     row, text = rows[key], routing.canonical(body).decode()
     begun, ended = row.get("from_position"), row.get("until_position")
     held = begun is not None and ended is None
-    if held and holds and text == row["body"]:
+    if held is holds and text == row["body"]:
         return
     if held and not holds and text == row["body"]:
         _close(recorded, rows, key)

@@ -178,8 +178,12 @@ class History:
 
     def _change(self, thing: Aggregate, verb: int, at: datetime, why: Why) -> None:
         match thing:
-            case ApiProduct() | ApiVersion() | Plan():
-                self._change_offer(thing, verb, at, why)
+            case ApiProduct():
+                self._change_product(thing, verb, at, why)
+            case ApiVersion():
+                self._change_version(thing, verb, at, why)
+            case Plan():
+                self._change_plan(thing, verb, at, why)
             case Page():
                 self._change_page(thing, verb, at, why)
             case AccessToken():
@@ -187,38 +191,50 @@ class History:
             case Subscription():
                 self._change_subscription(thing, verb, at, why)
 
-    def _change_offer(
-        self, thing: ApiProduct | ApiVersion | Plan, verb: int, at: datetime, why: Why
-    ) -> None:
-        match thing, verb:
-            case Plan(), 1 | 5 | 7:
-                thing.draft_version(TERMS[len(self.events) % len(TERMS)], at=at, why=why)
-            case Plan(), 2 | 4 | 6:
-                thing.publish_version(at=at, why=why)
-            case Plan(), _ if len(self.events) % 5 == 0:
-                thing.close(at=at, why=why)
-            case (Plan(), _):
-                thing.deprecate(at=at, why=why)
-            case (ApiProduct() | ApiVersion(), 1):
+    def _change_product(self, thing: ApiProduct, verb: int, at: datetime, why: Why) -> None:
+        match verb:
+            case 1:
                 thing.publish(at=at, why=why)
-            case (ApiProduct() | ApiVersion(), 2):
+            case 2:
                 thing.withdraw_deprecation(at=at, why=why)
-            case ApiProduct(), 3:
+            case 3:
                 thing.deprecate(sunset_at=None, at=at, why=why)
-            case ApiVersion(), 3:
-                thing.deprecate(sunset_at=None, successor=None, link="", at=at, why=why)
-            case (ApiProduct() | ApiVersion(), 4):
+            case 4:
                 thing.retire(at=at, why=why)
-            case (ApiProduct() | ApiVersion(), 5):
+            case 5:
                 thing.reinstate(at=at, why=why)
-            case ApiProduct(), 6:
+            case 6:
                 thing.tag([f"tag-{len(self.events)}"], at=at, why=why)
-            case ApiProduct(), _:
+            case _:
                 thing.describe(name=f"Name {len(self.events)}", description="x", at=at, why=why)
-            case ApiVersion(), _ if thing.blocked:
+
+    def _change_version(self, thing: ApiVersion, verb: int, at: datetime, why: Why) -> None:
+        match verb:
+            case 1:
+                thing.publish(at=at, why=why)
+            case 2:
+                thing.withdraw_deprecation(at=at, why=why)
+            case 3:
+                thing.deprecate(sunset_at=None, successor=None, link="", at=at, why=why)
+            case 4:
+                thing.retire(at=at, why=why)
+            case 5:
+                thing.reinstate(at=at, why=why)
+            case _ if thing.blocked:
                 thing.unblock(at=at, why=why)
-            case ApiVersion(), _:
+            case _:
                 thing.block(at=at, why=why)
+
+    def _change_plan(self, thing: Plan, verb: int, at: datetime, why: Why) -> None:
+        match verb:
+            case 1 | 5 | 7:
+                thing.draft_version(TERMS[len(self.events) % len(TERMS)], at=at, why=why)
+            case 2 | 4 | 6:
+                thing.publish_version(at=at, why=why)
+            case _ if len(self.events) % 5 == 0:
+                thing.close(at=at, why=why)
+            case _:
+                thing.deprecate(at=at, why=why)
 
     def _change_page(self, thing: Page, verb: int, at: datetime, why: Why) -> None:
         match verb:

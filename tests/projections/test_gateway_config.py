@@ -1,5 +1,6 @@
 """What gateways enforce follows what was sold, and what was stays as it was."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,13 +9,16 @@ import orjson
 from domain import routing
 from domain.aggregate import Aggregate
 from domain.api_product import ApiProduct, Visibility
+from domain.api_version import ApiVersion, Upstream
+from domain.contract.read import read_contract
 from domain.gateway_group import GatewayGroup
 from domain.plan import Plan, PlanTerms
+from domain.plan_terms import Auth, Override, RateLimit
 from domain.subscription import Subscription
 from projections import gateway_config
 from projections.gateway_config import CONFIG, CONFIG_CURSOR, CONFIG_PAST
 from projections.readmodel import Key, Recorded, Row, Rows
-from tests.given import ACE, AT, WHY
+from tests.given import ACE, AT, PETSTORE, WHY
 
 PRODUCT, PLAN, GROUP, SUBSCRIPTION = (UUID(int=nth) for nth in (1, 2, 3, 4))
 KEY = {"sha256": "0" * 64, "sha1": "A" * 27 + "=", "not_after": None}
@@ -146,3 +150,121 @@ def test_a_request_that_was_withdrawn_never_held() -> None:
 
     assert row(rows, "subscription", str(SUBSCRIPTION)).get("until_position") is None
     assert Key(CONFIG_CURSOR, (ACE,)) not in rows
+
+
+def published(api: str = "default") -> ApiVersion:
+    version = ApiVersion.define(
+        UUID(int=7),
+        product_id=PRODUCT,
+        number="2.1.0",
+        contract=read_contract(PETSTORE),
+        contract_sha256="f" * 64,
+        contract_bytes=1,
+        upstreams=[Upstream("live", "https://pets.example")],
+        at=AT,
+        why=WHY,
+        api=api,
+    )
+    version.publish(at=AT, why=WHY)
+    return version
+
+
+def version_row(version: ApiVersion) -> tuple[Row, dict[object, Row]]:
+    rows = projected(version)
+    past = {key.values[3]: value for key, value in rows.items() if key.table is CONFIG_PAST}
+    return row(rows, "version", str(version.id)), past
+
+
+def test_the_base_of_a_version_tells_the_apis_of_a_product_apart() -> None:
+    for api, base in (("default", "v2"), ("admin", "admin/v2")):
+        said = body(version_row(published(api))[0])
+        assert (said["api"], said["base"]) == (api, base)
+
+
+def test_a_deprecated_version_says_so_and_one_that_is_recommended_again_does_not() -> None:
+    version = published()
+    version.deprecate(
+        sunset_at=AT + timedelta(days=90), successor=None, link="https://x.example", at=AT, why=WHY
+    )
+    held, past = version_row(version)
+    said = body(held)
+    assert (said["state"], said["deprecation"]) == ("DEPRECATED", AT.isoformat())
+    assert (said["sunset"], said["link"]) == ("2026-04-01T00:00:00+00:00", "https://x.example")
+    assert (held["from_position"], past[2]["until_position"]) == (3, 3)
+
+    version.withdraw_deprecation(at=AT, why=WHY)
+    again, past = version_row(version)
+    assert body(again) == body(past[2])
+    assert again["from_position"] == 4
+
+
+def test_a_retired_version_is_gone_until_it_is_reinstated() -> None:
+    version = published()
+    version.deprecate(sunset_at=None, successor=None, link="", at=AT, why=WHY)
+    version.retire(at=AT, why=WHY)
+    held, _ = version_row(version)
+    assert (held["from_position"], held["until_position"]) == (3, 4)
+
+    version.reinstate(at=AT, why=WHY)
+    held, past = version_row(version)
+    assert (held["from_position"], held["until_position"]) == (5, None)
+    assert {start: value["until_position"] for start, value in past.items()} == {2: 3, 3: 4}
+
+
+def test_a_blocked_version_is_gone_whatever_its_provider_does_meanwhile() -> None:
+    version = published()
+    version.block(at=AT, why=WHY)
+    held, past = version_row(version)
+    assert (held["from_position"], held["until_position"], past) == (2, 3, {})
+
+    version.deprecate(sunset_at=None, successor=None, link="", at=AT, why=WHY)
+    held, past = version_row(version)
+    assert held["from_position"] is None
+    assert {start: value["until_position"] for start, value in past.items()} == {2: 3}
+    assert body(past[2])["state"] == "PUBLISHED"
+
+    version.unblock(at=AT, why=WHY)
+    held, _ = version_row(version)
+    assert (held["from_position"], body(held)["state"]) == (5, "DEPRECATED")
+
+
+def test_a_version_that_was_blocked_as_a_draft_holds_once_it_is_both_published_and_free() -> None:
+    version = published()
+    version.withdraw_publication(at=AT, why=WHY)
+    version.block(at=AT, why=WHY)
+    version.publish(at=AT, why=WHY)
+    held, _ = version_row(version)
+    assert (held["from_position"], held["until_position"]) == (2, 3)
+    version.unblock(at=AT, why=WHY)
+    held, _ = version_row(version)
+    assert (held["from_position"], held["until_position"]) == (6, None)
+
+
+def test_a_keyless_version_of_a_plan_ends_when_it_is_not_sold_any_more() -> None:
+    keyless = PlanTerms(None, None, None, "AUTOMATIC", auth=Auth("KEYLESS"))
+    plan = Plan.define(PLAN, slug="open", name="Open", product_ids=[PRODUCT], at=AT, why=WHY)
+    for _ in range(2):
+        plan.draft_version(keyless, at=AT, why=WHY)
+        plan.publish_version(at=AT, why=WHY)
+    first, second = (row(projected(plan), "plan", f"{PLAN}-{number}") for number in (1, 2))
+    assert (first["until_position"], second.get("until_position")) == (5, None)
+
+    plan.close(at=AT, why=WHY)
+    assert row(projected(plan), "plan", f"{PLAN}-2")["until_position"] == 6
+
+
+def test_a_plan_that_is_closed_goes_on_for_its_subscriptions() -> None:
+    plan = Plan.define(PLAN, slug="free", name="Free", product_ids=[PRODUCT], at=AT, why=WHY)
+    limit = RateLimit(2, 1, 0, "TOKEN_BUCKET")
+    terms = PlanTerms(
+        limit, None, None, "MANUAL", overrides=[Override(PRODUCT, "GET /pets", limit)]
+    )
+    plan.draft_version(terms, at=AT, why=WHY)
+    plan.publish_version(at=AT, why=WHY)
+    plan.close(at=AT, why=WHY)
+    held = row(projected(plan), "plan", f"{PLAN}-1")
+    assert held.get("until_position") is None
+    (override,) = body(held)["overrides"]
+    routes = body(version_row(published())[0])["routes"]
+    assert override["route"] in {each["id"] for each in routes}
+    assert (override["rate_limit"]["limit_calls"], override["quota"]) == (2, None)

@@ -6,18 +6,20 @@ from uuid import UUID
 import pytest
 
 from controlplane.app import App
+from controlplane.auth import PERMISSIONS, process
 from controlplane.commands import Command, NotFoundError, NotPermittedError, execute
 from controlplane.commands.access_token import IssueToken
+from controlplane.commands.api_version import BlockVersion, PublishVersion, UnblockVersion
 from controlplane.commands.application import RegisterApplication
 from controlplane.commands.gateway import OpenGatewayGroup
 from controlplane.commands.plan import DefinePlan
 from controlplane.commands.subscription import RequestSubscription
-from controlplane.context import Caller
+from controlplane.context import INSTALLATION, Caller
 from domain.access_token import Role
 from tests.controlplane.commands.world import COMMANDS, World, with_fields, world
-from tests.given import ACE, OPERATOR, OWNER, STRANGER, caller
+from tests.given import ACE, BAD, OPERATOR, OWNER, STRANGER, caller
 
-NAMES_NOTHING = {"DefineProduct", "EstablishOrganization", "FormTeam"}
+NAMES_NOTHING = {"EstablishOrganization", "FormTeam"}
 """Commands that name nothing that is there already."""
 OF_A_TEAM = {
     "CancelSubscription",
@@ -114,3 +116,28 @@ async def test_two_organizations_use_the_same_names_side_by_side(app: App) -> No
     ours, theirs = await world(app), await world(app, STRANGER)
     assert isinstance(ours, World)
     assert ours.product != theirs.product
+
+
+async def test_only_the_operator_reaches_across_and_only_to_block(app: App) -> None:
+    reaching = {kind.__name__ for kind in COMMANDS if kind.across}
+    assert reaching == {"BlockVersion", "UnblockVersion"}
+    assert {kind.permission for kind in COMMANDS if kind.across} == {"version:block"}
+    assert [role for role in Role if "version:block" in PERMISSIONS[role]] == [Role.OPERATOR]
+
+    there, theirs = await world(app), await world(app, STRANGER)
+    blocked = await execute(BlockVersion(version_id=theirs.version), app.context(OPERATOR))
+    (event,) = blocked.outcome.events
+    assert (event.why["organization"], event.why["actor"]) == (str(BAD), OPERATOR.actor)
+
+    # Our own processes may do everything, but in the organization they act for.
+    ours = app.context(process(ACE, "timer", "timer"))
+    await execute(BlockVersion(version_id=there.version), ours)
+    with pytest.raises(NotFoundError):
+        await execute(UnblockVersion(version_id=theirs.version), ours)
+
+
+async def test_what_is_not_for_across_stays_within(app: App) -> None:
+    there = await world(app)
+    operator = app.context(process(INSTALLATION, "root", "cli"))
+    with pytest.raises(NotFoundError):
+        await execute(PublishVersion(version_id=there.draft_version), operator)

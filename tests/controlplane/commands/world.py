@@ -240,8 +240,16 @@ COMMANDS: dict[type[Command], Callable[[World], Command]] = {
     WithdrawVersionDeprecation: lambda w: WithdrawVersionDeprecation(version_id=w.old_version),
     WritePage: lambda w: WritePage(product_id=w.product, slug="new", title="New", source=""),
     CancelSubscription: lambda w: CancelSubscription(subscription_id=w.active),
-    DefinePlan: lambda w: DefinePlan(slug="new", name="New", product_ids=(w.product,)),
-    DefineProduct: lambda _: DefineProduct(slug="new", name="New"),
+    DefinePlan: lambda w: DefinePlan(
+        slug="new",
+        name="New",
+        product_ids=(w.product,),
+        visibility=Visibility.TEAMS,
+        team_ids=(w.team,),
+    ),
+    DefineProduct: lambda w: DefineProduct(
+        slug="new", name="New", visibility=Visibility.TEAMS, team_ids=(w.team,)
+    ),
     DefineVersion: lambda w: DefineVersion(product_id=w.product, number="3.0.0", document=PETSTORE),
     DraftPlanVersion: lambda w: DraftPlanVersion(plan_id=w.plan, terms=FREE),
     EstablishOrganization: lambda _: EstablishOrganization(slug="new", name="New"),
