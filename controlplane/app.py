@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -13,6 +13,7 @@ from asyncpg import Connection, Record
 
 from controlplane.context import Caller, Context, Services
 from controlplane.settings import Settings
+from controlplane.store import UNREACHABLE, Pool
 from controlplane.store.eventstore import EventStore
 from controlplane.store.generation import views
 from controlplane.store.migrate import migrate
@@ -23,6 +24,8 @@ from controlplane.store.writer import Writer
 from projections import PROJECTIONS
 
 CONNECT_S = 5.0
+STOP_S = 1.0
+"""How long a task that was cancelled may take before it is cancelled again."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ async def running(
             command_timeout=budget_s,
             server_settings=path,
         )
-        await stack.enter_async_context(pool)
+        await pool
+        stack.push_async_callback(_close, pool)
         writer = Writer(connect, budget_s)
         store = EventStore(pool, writer, budget_s)
         vault = Vault(pool, entropy, budget_s)
@@ -96,6 +100,16 @@ async def running(
                 asyncio.create_task(projector.follow(connect, store), name="projector"),
                 asyncio.create_task(keep_tidy(pool), name="retention"),
             ):
-                stack.push_async_callback(asyncio.wait, [task])
-                stack.callback(task.cancel)
+                stack.push_async_callback(_stop, task)
         yield App(settings, services, projector, epoch)
+
+
+async def _stop(task: "asyncio.Task[None]") -> None:
+    while not task.done():  # the driver may turn a cancellation into an error of its own
+        task.cancel()
+        await asyncio.wait([task], timeout=STOP_S)
+
+
+async def _close(pool: Pool) -> None:
+    with suppress(*UNREACHABLE):  # those that do not answer within the budget are cut off
+        await pool.close()
