@@ -129,7 +129,7 @@ async def work(bound: socket.socket) -> None:
         await server.caught_up(app, stop)
         sys.stdout.buffer.write(READY)
         sys.stdout.buffer.flush()
-        await stop.wait()
+        await server.until_over(app, stop)
 
 
 def _orphaned(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
