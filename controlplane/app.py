@@ -43,7 +43,7 @@ class App:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set, and the projector's watchers called, when the process stops: long polls answer then."""
     history: History = field(default_factory=lambda: History(0))
-    """When it is replaced, the process starts over: a cursor or a version may mean another event."""
+    """Replaced, the process starts over: positions and versions may mean other events then."""
     issuer: "Issuer | None" = None
     """Whose signed tokens are let in beside ours, if any."""
 

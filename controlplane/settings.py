@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     def _address(cls, value: str) -> str:
         url = urlsplit(value)
         secure = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK)
-        if value and not (secure and url.hostname) or url.query or url.fragment or url.username:
+        if (value and not (secure and url.hostname)) or url.query or url.fragment or url.username:
             raise ValueError("must be an https address without query, fragment or user")
         return value
 
