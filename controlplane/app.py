@@ -62,9 +62,10 @@ class App:
         if token is not None and self.issuer is not None and self.issuer.signs(token):
             return await self.issuer.caller(token)
         store = self.services.store
-        token_id = secret.parse(secret.TOKEN_PREFIX, token or "")
-        if token_id is not None and self.projector.unheard_s() > self.settings.token_trust_s:
-            store.suspect_all([token_id])  # it may have been revoked, and nobody told us
+        if self.projector.unheard_s() > self.settings.token_trust_s:
+            token_id = secret.parse(secret.TOKEN_PREFIX, token or "")
+            if token_id is not None:
+                store.suspect_all([token_id])  # it may have been revoked, and nobody told us
         return await authenticate(token, store, self.services.now())
 
     def context(self, caller: Caller, correlation: str = "") -> Context:

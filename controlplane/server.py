@@ -154,7 +154,9 @@ async def unready(bound: socket.socket) -> AsyncIterator[None]:
 
     async def away(request: web.Request) -> web.Response:
         if request.path == "/readyz":
-            return web.json_response({"ready": False, "reasons": [STARTING_OVER]}, status=503)
+            return web.json_response(
+                {"ready": False, "reasons": [STARTING_OVER], "position": -1}, status=503
+            )
         answer = http.problem(503, STARTING_OVER, "")
         answer.force_close()  # the next request is for who comes after us
         return answer

@@ -42,7 +42,13 @@ class Throttle:
         self._failures = failures
         self._trusted = [ip_network(network) for network in words(trusted_proxies)]
         self._salt = salt
+        self._quiet_from = -math.inf
         self._refused: OrderedDict[bytes, deque[float]] = OrderedDict()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody has used up their refusals."""
+        return asyncio.get_running_loop().time() >= self._quiet_from
 
     def names(self, request: web.Request, token: str) -> list[bytes]:
         """Return under which names a token of a request is counted."""
@@ -67,7 +73,10 @@ class Throttle:
         """Count a refusal under each name."""
         now = asyncio.get_running_loop().time()
         for name in names:
-            self._refused.setdefault(name, deque(maxlen=self._failures)).append(now)
+            refused = self._refused.setdefault(name, deque(maxlen=self._failures))
+            refused.append(now)
+            if len(refused) == self._failures:
+                self._quiet_from = now + WINDOW_S
             self._refused.move_to_end(name)
         while len(self._refused) > NAMES:
             self._refused.popitem(last=False)

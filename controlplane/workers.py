@@ -130,6 +130,7 @@ async def work(bound: socket.socket) -> None:
         sys.stdout.buffer.write(READY)
         sys.stdout.buffer.flush()
         await server.until_over(app, stop)
+        loop.call_later(settings.shutdown_s + server.LEAVE_S, os._exit, 1)
 
 
 def _orphaned(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

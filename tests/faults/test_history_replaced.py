@@ -7,14 +7,17 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import asyncpg
 import pytest
 
+from controlplane import demo, openapi
 from controlplane.app import App, running
 from controlplane.commands.team import FormTeam
+from controlplane.graphql.schema import sdl
 from controlplane.settings import Settings
 from controlplane.store import UnavailableError
 from controlplane.store.history import HistoryReplacedError
@@ -67,13 +70,13 @@ async def restore(server: str, dsn: str) -> None:
 async def test_on_another_history_nothing_is_written_read_or_believed(dsn: str) -> None:
     async with running(dsn, SETTINGS) as app:
         await do(app, FormTeam(name="Before"))
-        async with administering(dsn) as admin:
-            async with admin.transaction():  # commands wait for this lock while it changes
-                await admin.execute("LOCK TABLE stored_events IN EXCLUSIVE MODE")
-                waiting = [asyncio.create_task(do(app, FormTeam(name=str(n)))) for n in range(20)]
-                await asyncio.sleep(0.1)
-                await fail_over(dsn)
-                await asyncio.sleep(0.1)
+        async with administering(dsn) as admin, admin.transaction():
+            # Commands wait for this lock while the database becomes another one.
+            await admin.execute("LOCK TABLE stored_events IN EXCLUSIVE MODE")
+            waiting = [asyncio.create_task(do(app, FormTeam(name=str(n)))) for n in range(20)]
+            await asyncio.sleep(0.1)
+            await fail_over(dsn)
+            await asyncio.sleep(0.1)
         done = await asyncio.gather(*waiting, return_exceptions=True)
         assert {type(each) for each in done} == {UnavailableError}
         async with asyncio.timeout(5):
@@ -131,9 +134,9 @@ async def test_a_service_whose_database_was_restored_starts_over_by_itself(
     server: str, dsn: str, tmp_path: Path, workers: int
 ) -> None:
     variables = {"CONTROLPLANE_DATABASE_URL": dsn, "CONTROLPLANE_WORKERS": str(workers)}
-    with serving(tmp_path / "first", "--demo", CONTROLPLANE_DATABASE_URL=dsn) as first:
-        tokens = first.announced["tokens"]
-        assert first.stop() == 0
+    async with running(dsn) as app:
+        own = demo.Own("http://127.0.0.1", sdl(), openapi.document())
+        tokens = await demo.fill(app, own)
     await copy(server, dsn)
     with serving(tmp_path / "log", **variables) as served:
         served.announced["tokens"] = tokens
@@ -170,7 +173,7 @@ def _lives_through(served: Served, owner: str, server: str, dsn: str, workers: i
     assert get(url, {"Authorization": f"Bearer {owner}"})[0] == 409
 
 
-def config(served: Served, query: str = "") -> dict[str, str]:
+def config(served: Served, query: str = "") -> dict[str, Any]:
     status, body = served.get(f"/gateway/v1/config{query}", "gateway")
-    found: dict[str, str] = json.loads(body) if status == 200 else {}
+    found: dict[str, Any] = json.loads(body) if status == 200 else {}
     return found
