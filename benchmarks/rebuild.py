@@ -25,6 +25,7 @@ from psycopg.sql import SQL
 
 from benchmarks.database import database, package_environment, server
 from controlplane.app import running
+from controlplane.settings import Settings
 from controlplane.store.mapper import PackageMapper, to_stored_event
 from controlplane.store.rebuild import rebuild
 from domain.aggregate import Aggregate, Why
@@ -35,6 +36,7 @@ SUBSCRIPTIONS = 250_000
 EVENTS_EACH = 4
 EVENTS_PEER = 10_000
 ROUNDS = 3
+PATIENT = Settings(database_budget_s=60)
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 WHY = Why(
     organization=str(UUID(int=1)),
@@ -166,7 +168,7 @@ def peer_rate(dsn: str, first: int) -> float:
 
 async def ours_rate(dsn: str, events: int) -> float:
     """Return the events a second of a rebuild with its switch."""
-    async with running(dsn, follow=False) as app:
+    async with running(dsn, PATIENT, follow=False) as app:
         started = time.perf_counter()
         await rebuild(app.services.pool, subscription, lambda _done, _of: None)
         return events / (time.perf_counter() - started)
@@ -174,7 +176,7 @@ async def ours_rate(dsn: str, events: int) -> float:
 
 async def catch_up_rate(dsn: str, events: int) -> float:
     """Return the events a second at which the live subscription model catches up in pages."""
-    async with running(dsn, follow=False) as app:
+    async with running(dsn, PATIENT, follow=False) as app:
         projector = type(app.projector)(app.services.pool, [subscription], 60)
         started = time.perf_counter()
         while await projector.catch_up():
@@ -185,7 +187,7 @@ async def catch_up_rate(dsn: str, events: int) -> float:
 async def main() -> None:
     with server() as base:
         async with database(base, "rebuild") as dsn:
-            async with running(dsn, follow=False):
+            async with running(dsn, PATIENT, follow=False):
                 pass
             print("writing 1,000,000 events ...", file=sys.stderr)
             await fill(dsn)

@@ -3,18 +3,23 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import asyncpg
 from asyncpg import Connection, Record
 
+from controlplane import secret
+from controlplane.auth import authenticate
 from controlplane.context import Caller, Context, Services
 from controlplane.settings import Settings
+from controlplane.store import UNREACHABLE, Pool
 from controlplane.store.eventstore import EventStore
 from controlplane.store.generation import views
+from controlplane.store.history import History
 from controlplane.store.migrate import migrate
 from controlplane.store.projector import Projector
 from controlplane.store.retention import keep_tidy
@@ -22,7 +27,12 @@ from controlplane.store.vault import Vault
 from controlplane.store.writer import Writer
 from projections import PROJECTIONS
 
+if TYPE_CHECKING:
+    from controlplane.oidc import Issuer
+
 CONNECT_S = 5.0
+STOP_S = 1.0
+"""How long a task that was cancelled may take before it is cancelled again."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,31 @@ class App:
     epoch: int
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set, and the projector's watchers called, when the process stops: long polls answer then."""
+    history: History = field(default_factory=lambda: History(0))
+    """Replaced, the process starts over: positions and versions may mean other events then."""
+    issuer: "Issuer | None" = None
+    """Whose signed tokens are let in beside ours, if any."""
+
+    def is_at_hand(self, token: str) -> bool:
+        """Tell whether a bearer token can be refused without asking the database."""
+        if self.issuer is not None and self.issuer.signs(token):
+            return True
+        token_id = secret.parse(secret.TOKEN_PREFIX, token)
+        return token_id is not None and self.services.store.is_at_hand(token_id)
+
+    async def authenticated(self, token: str | None) -> Caller:
+        """Return who shows a bearer token, ours or the issuer's; ANONYMOUS without one.
+
+        Raises NotAuthenticatedError, IssuerAwayError, UnavailableError.
+        """
+        if token is not None and self.issuer is not None and self.issuer.signs(token):
+            return await self.issuer.caller(token)
+        store = self.services.store
+        if self.projector.unheard_s() > self.settings.token_trust_s:
+            token_id = secret.parse(secret.TOKEN_PREFIX, token or "")
+            if token_id is not None:
+                store.suspect_all([token_id])  # it may have been revoked, and nobody told us
+        return await authenticate(token, store, self.services.now())
 
     def context(self, caller: Caller, correlation: str = "") -> Context:
         """Return what one request of the caller may reach."""
@@ -67,12 +102,22 @@ async def running(
     async def connect() -> "Connection[Record]":
         return await asyncpg.connect(dsn, timeout=CONNECT_S, server_settings=path)
 
+    async def connect_checked() -> "Connection[Record]":
+        link = await connect()
+        try:
+            async with asyncio.timeout(budget_s):
+                await history.check(link)
+        except BaseException:
+            link.terminate()
+            raise
+        return link
+
     budget_s = settings.database_budget_s
     async with AsyncExitStack() as stack:
         first = await connect()
         try:
             await migrate(first)
-            epoch = await first.fetchval("SELECT current_epoch()")
+            history = History(await first.fetchval("SELECT current_epoch()"))
         finally:
             await first.close()
         pool = asyncpg.create_pool(
@@ -82,9 +127,11 @@ async def running(
             timeout=CONNECT_S,
             command_timeout=budget_s,
             server_settings=path,
+            init=history.check,
         )
-        await stack.enter_async_context(pool)
-        writer = Writer(connect, budget_s)
+        await pool
+        stack.push_async_callback(_close, pool)
+        writer = Writer(connect_checked, budget_s)
         store = EventStore(pool, writer, budget_s)
         vault = Vault(pool, entropy, budget_s)
         services = Services(store, vault, pool, now, new_id, entropy, settings.log_commands)
@@ -93,9 +140,31 @@ async def running(
         await stack.enter_async_context(writer.running())
         if follow:
             for task in (
-                asyncio.create_task(projector.follow(connect, store), name="projector"),
+                asyncio.create_task(projector.follow(connect_checked, store), name="projector"),
                 asyncio.create_task(keep_tidy(pool), name="retention"),
             ):
-                stack.push_async_callback(asyncio.wait, [task])
-                stack.callback(task.cancel)
-        yield App(settings, services, projector, epoch)
+                stack.push_async_callback(_stop, task)
+        app = App(settings, services, projector, history.epoch, history=history)
+        if settings.oidc_issuer:
+            app = replace(app, issuer=await stack.enter_async_context(_issuer(settings, services)))
+        yield app
+
+
+async def _stop(task: "asyncio.Task[None]") -> None:
+    while not task.done():  # the driver may turn a cancellation into an error of its own
+        task.cancel()
+        await asyncio.wait([task], timeout=STOP_S)
+
+
+async def _close(pool: Pool) -> None:
+    with suppress(*UNREACHABLE):  # those that do not answer within the budget are cut off
+        await pool.close()
+
+
+@asynccontextmanager
+async def _issuer(settings: Settings, services: Services) -> "AsyncIterator[Issuer]":
+    from controlplane.jwks import Pace, following  # noqa: PLC0415  # it costs who has no issuer
+    from controlplane.oidc import Issuer  # noqa: PLC0415
+
+    async with following(settings.oidc_issuer, Pace()) as keys:
+        yield Issuer(settings, keys, services)

@@ -60,6 +60,13 @@ class NotAuthenticatedError(Exception):
         super().__init__(type(self).__doc__)
 
 
+class IssuerAwayError(Exception):
+    """The issuer of the token cannot be asked for its keys; try again."""
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__doc__)
+
+
 def bearer(authorization: str | None) -> str | None:
     """Return the token of an Authorization header, None without a header.
 

@@ -34,6 +34,10 @@ class Health:
             reason
             for reason, holds in (
                 ("The process is stopping.", self._app.stopping.is_set()),
+                (
+                    "The database is another one now; the process starts over.",
+                    self._app.history.replaced.is_set(),
+                ),
                 ("The database does not answer.", last is None),
                 ("The read models have not caught up yet.", not projector.caught_up),
                 (

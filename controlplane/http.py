@@ -8,11 +8,13 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from controlplane.app import App
-from controlplane.auth import NotAuthenticatedError, authenticate, bearer
+from controlplane.auth import ANONYMOUS, IssuerAwayError, NotAuthenticatedError, bearer
 from controlplane.commands import NotFoundError, NotPermittedError
-from controlplane.context import Context
+from controlplane.context import Caller, Context
 from controlplane.store import UNREACHABLE, UnavailableError
+from controlplane.store.history import HistoryReplacedError
 from controlplane.store.projector import ReadModelsBehindError
+from controlplane.throttle import SALT_BYTES, Throttle, TooManyAttemptsError
 from domain.aggregate import DomainError
 
 CONTEXT = web.RequestKey("context", Context)
@@ -21,13 +23,14 @@ CONTEXT = web.RequestKey("context", Context)
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _REQUEST_ID = re.compile(r"[\w.:-]{1,100}", re.ASCII)
-AWAY = (ReadModelsBehindError, UnavailableError)
+AWAY = (ReadModelsBehindError, UnavailableError, IssuerAwayError)
 _STATUS: dict[type[Exception], int] = {
     NotAuthenticatedError: 401,
     NotPermittedError: 403,
     NotFoundError: 404,
     ReadModelsBehindError: 503,
     UnavailableError: 503,
+    IssuerAwayError: 503,
 }
 
 
@@ -46,6 +49,10 @@ def problem(status: int, title: str, reference: str, detail: str = "") -> web.Re
 
 def middleware(app: App) -> Middleware:
     """Return the middleware that gives each request its id, its caller and readable errors."""
+    settings = app.settings
+    throttle = Throttle(
+        settings.login_failures, settings.trusted_proxies, app.services.entropy(SALT_BYTES)
+    )
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -53,7 +60,7 @@ def middleware(app: App) -> Middleware:
         reference = offered if _REQUEST_ID.fullmatch(offered) else str(app.services.new_id())
         with structlog.contextvars.bound_contextvars(request=reference):
             try:
-                response = await _authenticated(app, request, reference, handler)
+                response = await _authenticated(app, throttle, request, reference, handler)
             except web.HTTPException as error:
                 if error.status < web.HTTPBadRequest.status_code:
                     raise
@@ -64,6 +71,11 @@ def middleware(app: App) -> Middleware:
             except (DomainError, NotAuthenticatedError, *AWAY) as error:
                 status = _STATUS.get(type(error), 422)
                 response = problem(status, str(type(error).__doc__), reference, str(error))
+            except TooManyAttemptsError as error:
+                response = problem(429, str(error), reference)
+                response.headers["Retry-After"] = str(error.retry_after_s)
+            except HistoryReplacedError as error:
+                response = problem(503, str(error), reference)
             except UNREACHABLE:
                 log.warning("http.database_away", exc_info=True)
                 response = problem(503, "The database is away; try again.", reference)
@@ -78,9 +90,30 @@ def middleware(app: App) -> Middleware:
 
 
 async def _authenticated(
-    app: App, request: web.Request, reference: str, handler: Handler
+    app: App, throttle: Throttle, request: web.Request, reference: str, handler: Handler
 ) -> web.StreamResponse:
     token = bearer(request.headers.get("Authorization"))
-    caller = await authenticate(token, app.services.store, app.services.now())
+    caller = ANONYMOUS if token is None else await _caller(app, throttle, request, token)
     request[CONTEXT] = app.context(caller, reference)
     return await handler(request)
+
+
+async def _caller(app: App, throttle: Throttle, request: web.Request, token: str) -> Caller:
+    """Return who shows the token.
+
+    Where too many were refused, only what needs no question to the database is looked at: whoever
+    works behind the same address goes on working. Raises TooManyAttemptsError.
+    """
+    if not (throttle.is_quiet or app.is_at_hand(token)):
+        closed_s = throttle.closed_s(throttle.names(request, token))
+        if closed_s:
+            raise TooManyAttemptsError(closed_s)
+    try:
+        return await app.authenticated(token)
+    except NotAuthenticatedError:
+        names = throttle.names(request, token)
+        closed_s = throttle.closed_s(names)
+        if closed_s:
+            raise TooManyAttemptsError(closed_s) from None
+        throttle.refused(names)
+        raise

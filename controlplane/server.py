@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import hdrs, web, web_response
 from aiohttp.typedefs import Middleware
 
 from controlplane import audit, health, http, metrics, openapi
@@ -25,6 +25,12 @@ CANCEL_S = 1.0
 """What is left for a request that did not end in time; 0 would mean without end."""
 LEAVE_S = 10.0
 """What closing the database may take after the requests; then the process leaves as it is."""
+PAUSE_S = 0.5
+STARTING_OVER = "The database is another one since this process began; it starts over."
+NAME = "controlplane"
+"""What we call ourselves: which releases of what we run on is nobody's business."""
+# Not a signal on each answer: those to what is no HTTP at all pass no application.
+web_response.SERVER_SOFTWARE = NAME  # type: ignore[attr-defined]  # aiohttp offers no setting
 
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -139,10 +145,52 @@ async def listening(app: App, bound: socket.socket) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
+@asynccontextmanager
+async def unready(bound: socket.socket) -> AsyncIterator[None]:
+    """Answer that the process lives but cannot serve, until the block ends."""
+
+    async def alive(_: web.Request) -> web.Response:
+        return web.json_response({"status": "alive"})
+
+    async def away(request: web.Request) -> web.Response:
+        if request.path == "/readyz":
+            return web.json_response(
+                {"ready": False, "reasons": [STARTING_OVER], "position": -1}, status=503
+            )
+        answer = http.problem(503, STARTING_OVER, "")
+        answer.force_close()  # the next request is for who comes after us
+        return answer
+
+    application = web.Application()
+    application.add_routes([web.get("/healthz", alive), web.route("*", "/{path:.*}", away)])
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=CANCEL_S)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, bound, backlog=BACKLOG).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
 async def caught_up(app: App, stop: asyncio.Event) -> None:
-    """Wait until the read models have caught up, or the process is told to stop."""
-    while not (app.projector.caught_up or stop.is_set()):  # noqa: ASYNC110  # it has no event
+    """Wait until the read models have caught up, or it is over."""
+    while not (app.projector.caught_up or over(app, stop)):  # noqa: ASYNC110  # it has no event
         await asyncio.sleep(POLL_S)
+
+
+def over(app: App, stop: asyncio.Event) -> bool:
+    """Tell whether the process is told to stop, or the database is another one."""
+    return stop.is_set() or app.history.replaced.is_set()
+
+
+async def until_over(app: App, stop: asyncio.Event) -> None:
+    """Wait until the process is told to stop, or the database is another one."""
+    waits = [asyncio.create_task(each.wait()) for each in (stop, app.history.replaced)]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 def stop_signal(settings: Settings) -> asyncio.Event:

@@ -1,16 +1,24 @@
 """The service from its start to its end, in one process or several."""
 
 import asyncio
+import os
 import socket
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
+
+import asyncpg
+import structlog
 
 from controlplane.address import bind, url_of
 from controlplane.app import App, running
 from controlplane.database import database
 from controlplane.settings import Settings
+from controlplane.store import UNREACHABLE
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -66,15 +74,68 @@ async def serve(service: Service) -> None:
 
 
 async def _alone(service: Service, dsn: str, bound: socket.socket, stop: asyncio.Event) -> None:
+    settings, url = service.settings, url_of(bound)
+    async with _life(dsn, settings) as app:
+        tokens = await _demo(app, url) if service.demo else None
+        ready = partial(service.announce, Announcement(url, tokens))
+        await _serve_until_over(app, bound, stop, ready)
+    while not stop.is_set():
+        async with AsyncExitStack() as stack:
+            again = await _begun_again(stack, dsn, settings, bound, stop)
+            if again is not None:
+                ready = partial(log.info, "server.started_over", epoch=again.epoch)
+                await _serve_until_over(again, bound, stop, ready)
+
+
+@asynccontextmanager
+async def _life(dsn: str, settings: Settings) -> AsyncIterator[App]:
+    """Yield a control plane; the process ends if closing the database takes longer than LEAVE_S."""
+    from controlplane.server import LEAVE_S
+
+    with ExitStack() as late:
+        async with running(dsn, settings) as app:
+            try:
+                yield app
+            finally:
+                loop = asyncio.get_running_loop()
+                late.callback(loop.call_later(LEAVE_S, os._exit, 1).cancel)
+
+
+async def _begun_again(
+    stack: AsyncExitStack, dsn: str, settings: Settings, bound: socket.socket, stop: asyncio.Event
+) -> App | None:
+    """Return a new control plane as soon as there is one, None when told to stop before that.
+
+    Until then requests are answered 503.
+    """
+    from controlplane.server import PAUSE_S, unready
+
+    async with unready(bound.dup()):
+        while not stop.is_set():
+            try:
+                return await stack.enter_async_context(_life(dsn, settings))
+            except (*UNREACHABLE, asyncpg.PostgresError) as error:  # it may be in mid-restore
+                log.warning("server.not_started_over", error=str(error) or type(error).__name__)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PAUSE_S):
+                    await stop.wait()
+    return None
+
+
+async def _serve_until_over(
+    app: App, bound: socket.socket, stop: asyncio.Event, ready: Callable[[], None]
+) -> None:
+    """Serve until told to stop, or the database turns out to be another one."""
     from controlplane import server
 
-    async with running(dsn, service.settings) as app:
-        url = url_of(bound)
-        tokens = await _demo(app, url) if service.demo else None
-        async with server.listening(app, bound):
-            await server.caught_up(app, stop)
-            service.announce(Announcement(url, tokens))
-            await stop.wait()
+    # On a copy of the socket: it is closed with the site, and there may be another site.
+    async with server.listening(app, bound.dup()):
+        await server.caught_up(app, stop)
+        if not server.over(app, stop):
+            ready()
+        await server.until_over(app, stop)
+        if stop.is_set():
+            bound.close()
 
 
 async def _with_workers(

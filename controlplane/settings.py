@@ -1,10 +1,19 @@
 """What can be set from outside: environment variables CONTROLPLANE_*, with their defaults."""
 
+import json
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+OIDC_ALGORITHMS = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
+"""Only those whose verifier holds nothing secret: `none` and HMAC can never be allowed."""
+OIDC_ROLES = {"OWNER", "PRODUCT_MANAGER", "DEVELOPER", "AUDITOR", "OPERATOR"}
+"""A gateway has a token of its own, which names it."""
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class Settings(BaseSettings):
@@ -47,6 +56,96 @@ class Settings(BaseSettings):
     shutdown_s: float = Field(
         10.0, ge=0, le=300, description="How long a stopping process finishes what it accepted."
     )
+    token_trust_s: float = Field(
+        60.0,
+        gt=0,
+        le=3_600,
+        description="How long a token known here is let in without hearing from the database.",
+    )
+    login_failures: int = Field(
+        60,
+        ge=1,
+        le=10_000,
+        description="Bearer tokens refused a minute, by address and by token, before 429.",
+    )
+    trusted_proxies: str = Field(
+        "", description="Networks whose X-Forwarded-For is believed, comma-separated."
+    )
+    oidc_issuer: str = Field("", description="OpenID Connect issuer whose tokens are let in too.")
+    oidc_audience: str = Field(
+        "", validate_default=True, description="What `aud` of its tokens must contain."
+    )
+    oidc_algorithms: str = Field(
+        "RS256,ES256", description="Signatures that are accepted, comma-separated."
+    )
+    oidc_clients: str = Field(
+        "", description="What `azp` may be besides the audience, comma-separated."
+    )
+    oidc_organization_claim: str = Field(
+        "organization", min_length=1, description="Claim with the organization's slug."
+    )
+    oidc_role_claim: str = Field(
+        "role", min_length=1, description="Claim with the role or the groups."
+    )
+    oidc_team_claim: str = Field(
+        "team", min_length=1, description="Claim with the id of a developer's team."
+    )
+    oidc_operator: bool = Field(default=False, description="Let the issuer name operators too.")
+    oidc_roles: str = Field(
+        "{}", validate_default=True, description="Values of the role claim and their roles, JSON."
+    )
+    oidc_leeway_s: int = Field(
+        30, ge=0, le=300, description="How far the issuer's clock may be from ours."
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for network in words(value):
+            ip_network(network)
+        return value
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        url = urlsplit(value)
+        secure = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK)
+        if (value and not (secure and url.hostname)) or url.query or url.fragment or url.username:
+            raise ValueError("must be an https address without query, fragment or user")
+        return value
+
+    @field_validator("oidc_audience")
+    @classmethod
+    def _audience(cls, value: str, others: ValidationInfo) -> str:
+        if others.data.get("oidc_issuer") and not value:
+            raise ValueError("must be set with an issuer, or tokens for others would be let in")
+        return value
+
+    @field_validator("oidc_algorithms")
+    @classmethod
+    def _algorithms(cls, value: str) -> str:
+        if not words(value) or not OIDC_ALGORITHMS.issuperset(words(value)):
+            raise ValueError(f"must be some of {', '.join(sorted(OIDC_ALGORITHMS))}")
+        return value
+
+    @field_validator("oidc_roles")
+    @classmethod
+    def _roles(cls, value: str, others: ValidationInfo) -> str:
+        try:
+            table = json.loads(value)
+        except (ValueError, RecursionError):
+            table = None
+        if not isinstance(table, dict) or not all(
+            isinstance(role, str) and role in OIDC_ROLES for role in table.values()
+        ):
+            raise ValueError(
+                f"must be an object whose values are of {', '.join(sorted(OIDC_ROLES))}"
+            )
+        if "OPERATOR" in table.values() and not others.data.get("oidc_operator"):
+            raise ValueError("names OPERATOR, which CONTROLPLANE_OIDC_OPERATOR must allow")
+        if others.data.get("oidc_issuer") and not table:
+            raise ValueError("must be set with an issuer, or nobody would be let in")
+        return value
 
     def environment(self) -> dict[str, str]:
         """Return the variables from which another process gets the same settings."""
@@ -54,3 +153,8 @@ class Settings(BaseSettings):
             f"{self.model_config['env_prefix']}{name.upper()}": str(value)
             for name, value in self.model_dump().items()
         }
+
+
+def words(value: str) -> list[str]:
+    """Return what a comma-separated setting lists."""
+    return [word.strip() for word in value.split(",") if word.strip()]

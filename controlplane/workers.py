@@ -129,7 +129,8 @@ async def work(bound: socket.socket) -> None:
         await server.caught_up(app, stop)
         sys.stdout.buffer.write(READY)
         sys.stdout.buffer.flush()
-        await stop.wait()
+        await server.until_over(app, stop)
+        loop.call_later(settings.shutdown_s + server.LEAVE_S, os._exit, 1)
 
 
 def _orphaned(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -117,7 +117,7 @@ class Aggregate(BaseAggregate[UUID]):
         """
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
-        twin._pending_events = []  # the library's own list, ours by inheritance
+        twin._pending_events = []  # noqa: SLF001  # the library's own list, ours by inheritance
         return twin
 
 

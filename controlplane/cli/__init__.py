@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from controlplane.cli import access, audit, catalogue, database, service
+from controlplane.cli import access, audit, catalogue, database, serve
 
 cli = typer.Typer(
     name="controlplane",
@@ -14,7 +14,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,  # it prints local variables, which hold secrets
     epilog="Settings come from CONTROLPLANE_* variables; `controlplane serve --help` lists them.",
 )
-cli.command("serve", help=service.help_text())(service.serve)
+cli.command("serve", help=serve.help_text())(serve.serve)
 cli.command("migrate")(database.migrate)
 cli.command("import")(catalogue.import_)
 cli.command("rebuild")(database.rebuild)

@@ -10,7 +10,7 @@ from aiohttp import web
 from prometheus_client import Counter, Gauge
 
 from controlplane.app import App
-from controlplane.auth import NotAuthenticatedError, authenticate, bearer
+from controlplane.auth import NotAuthenticatedError, bearer
 from controlplane.commands import NotFoundError, NotPermittedError
 from controlplane.context import Caller
 from controlplane.gateway.document import (
@@ -120,9 +120,7 @@ class Delivery:
         if asked.wait_s and self._has(served, asked) and not self._app.stopping.is_set():
             await self._wait(served, asked.wait_s)
             # The token may be what was revoked.
-            services = self._app.services
-            token = bearer(request.headers.get("Authorization"))
-            caller = await authenticate(token, services.store, services.now())
+            caller = await self._app.authenticated(bearer(request.headers.get("Authorization")))
             served = await self.served(caller, asked.group, asked.held)
         if self._has(served, asked):
             _NOT_MODIFIED.inc()

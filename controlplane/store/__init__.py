@@ -22,6 +22,8 @@ UNREACHABLE = (
     asyncpg.exceptions.ReadOnlySQLTransactionError,  # the primary has moved
     asyncpg.exceptions.InsufficientResourcesError,
     asyncpg.exceptions.LockNotAvailableError,
+    asyncpg.exceptions.ObjectNotInPrerequisiteStateError,  # closed to connections, in recovery
+    asyncpg.exceptions.InvalidCatalogNameError,  # dropped, to be restored
 )
 """What asyncpg raises when the database cannot serve now, though it may later."""
 

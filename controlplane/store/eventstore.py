@@ -149,6 +149,10 @@ class EventStore:
         assert body is None or isinstance(body, bytes)
         return body
 
+    def is_at_hand(self, aggregate_id: UUID) -> bool:
+        """Tell whether loading it would not ask the database."""
+        return aggregate_id in self._at_hand and aggregate_id not in self._suspect
+
     def suspect(self, versions: Mapping[UUID, int]) -> None:
         """Have these brought up to date when they are asked for next, unless they were since."""
         for aggregate_id, version in versions.items():

@@ -32,16 +32,21 @@ class Generation:
         return f"{views(self.model)}_{self.number}"
 
     async def create(self, connection: Connection) -> None:
-        """Create the tables, at position 0 and without indexes."""
+        """Create the tables, at position 0 and without keys and indexes."""
         await connection.execute(f"CREATE SCHEMA {self.schema}")
         for table in self.model.TABLES:
             await tables.create(connection, self.schema, table)
         await connection.execute("INSERT INTO notification_tracking VALUES ($1, 0)", self.schema)
 
-    async def index(self, connection: Connection) -> None:
-        """Add the keys and indexes of the tables."""
+    async def add_keys(self, connection: Connection) -> None:
+        """Add the primary keys of the tables."""
         for table in self.model.TABLES:
-            await tables.index(connection, self.schema, table)
+            await tables.add_key(connection, self.schema, table)
+
+    async def add_indexes(self, connection: Connection) -> None:
+        """Add the other indexes of the tables."""
+        for table in self.model.TABLES:
+            await tables.add_indexes(connection, self.schema, table)
 
     async def make_live(self, connection: Connection) -> None:
         """Let queries read this generation from the end of the transaction on."""
@@ -100,7 +105,8 @@ async def live(connection: Connection, model: ReadModel) -> Generation:
         return Generation(model, number)
     first = Generation(model, 1)
     await first.create(connection)
-    await first.index(connection)
+    await first.add_keys(connection)
+    await first.add_indexes(connection)
     await first.make_live(connection)
     return first
 
@@ -119,37 +125,72 @@ async def moved(connection: Connection, generations: Iterable[Generation], posit
 
 
 class Fold:
-    """Rows of one generation in memory, with the events of some pages folded into them."""
+    """Rows of one generation in memory, with the events of some pages folded into them.
+
+    It knows which rows are stored: those it loaded, or in a generation that was empty when it
+    began (`fresh`) those it stored itself, of which it keeps the hashes, about 70 bytes each.
+    """
 
     def __init__(self, generation: Generation, *, fresh: bool) -> None:
         self._generation = generation
-        self._known: set[Key] = set()
-        self._fresh = fresh  # nothing is stored yet: nothing to load, and indexes come after
+        self._flushed: set[int] | None = set() if fresh else None
+        self._asked: set[Key] = set()
+        self._found: set[Key] = set()
+        self._keyed = not fresh
         self.rows: Rows = {}
 
     async def add(self, connection: Connection, page: Sequence[Recorded]) -> None:
         """Fold a page of events in, loading the rows they concern at once."""
         model = self._generation.model
         relevant = [recorded for recorded in page if type(recorded.event) in _folded(model)]
-        if not self._fresh:
+        if self._flushed is None or self._flushed:
             concerned = {key for recorded in relevant for key in model.keys(recorded)}
-            missing = concerned - self._known - self.rows.keys()
-            self._known |= missing
-            schema = self._generation.schema
-            self.rows |= await tables.load(connection, schema, model.TABLES, missing)
+            await self._load(connection, concerned)
         project, rows = model.project, self.rows
         for recorded in relevant:
             project(recorded, rows)
 
+    async def _load(self, connection: Connection, concerned: set[Key]) -> None:
+        missing = concerned - self._asked - self.rows.keys()
+        self._asked |= missing
+        if self._flushed is not None:
+            missing = {key for key in missing if hash(key) in self._flushed}
+        if not missing:
+            return
+        await self._add_keys(connection)
+        schema, model = self._generation.schema, self._generation.model
+        found = await tables.load(connection, schema, model.TABLES, missing)
+        self._found |= found.keys()
+        self.rows |= found
+
     async def flush(self, connection: Connection) -> None:
         """Store what was folded, and forget it; `moved` belongs into the same transaction."""
         schema, model = self._generation.schema, self._generation.model
-        await tables.flush(connection, schema, model.TABLES, self.rows, fresh=self._fresh)
-        if self._fresh:
-            await self._generation.index(connection)
-        self.rows = {}
-        self._known = set()
-        self._fresh = False
+        new = self._new()
+        if len(new) < len(self.rows):
+            await self._add_keys(connection)
+        await tables.flush(connection, schema, model.TABLES, self.rows, new=new)
+        if self._flushed is not None:
+            self._flushed.update(map(hash, self.rows))
+        self.rows, self._asked, self._found = {}, set(), set()
+
+    def _new(self) -> set[Key]:
+        """Return the keys of rows that are certainly not stored yet."""
+        if self._flushed is None:
+            return self._asked - self._found
+        flushed = self._flushed
+        return {key for key in self.rows if key.table.appends or hash(key) not in flushed}
+
+    async def complete(self, connection: Connection) -> None:
+        """Add the keys and indexes that a fresh generation still lacks."""
+        await self._add_keys(connection)
+        if self._flushed is not None:
+            await self._generation.add_indexes(connection)
+
+    async def _add_keys(self, connection: Connection) -> None:
+        if not self._keyed:
+            await self._generation.add_keys(connection)
+            self._keyed = True
 
     @property
     def full(self) -> bool:

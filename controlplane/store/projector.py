@@ -49,8 +49,13 @@ class Projector:
         """Whether they reached, at least once, what was the last position then."""
         self.failing: set[str] = set()
         """Read models that an event breaks; the others go on."""
+        self._heard_at = -float("inf")
         self.watchers: list[Callable[[], None]] = []
         """Called whenever the position has moved."""
+
+    def unheard_s(self) -> float:
+        """Return how long ago this process last learned what others did."""
+        return asyncio.get_running_loop().time() - self._heard_at
 
     async def prepare(self) -> None:
         """Create the tables of read models that are new here."""
@@ -172,6 +177,7 @@ class Projector:
 
     async def _observe(self, link: Connection, store: EventStore) -> None:
         """Learn what other processes did: how far they projected, which tokens they revoked."""
+        asked_at = asyncio.get_running_loop().time()
         generations = await live_now(link, self._models)
         rows = await link.fetch(
             "SELECT application_name, notification_id FROM notification_tracking"
@@ -192,6 +198,7 @@ class Projector:
         await self._reached(min((positions.get(schema, -1) for schema in well), default=-1))
         self.caught_up = self.caught_up or min(positions.values(), default=-1) >= self._seen
         self._seen = last
+        self._heard_at = asked_at
 
 
 async def live_now(connection: Connection, models: Sequence[ReadModel]) -> list[Generation]:

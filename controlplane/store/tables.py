@@ -1,6 +1,6 @@
 """Reads and writes the rows of read models: a batch at a time, never one by one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TypeAlias
 
 from asyncpg import Record
@@ -21,10 +21,14 @@ async def create(connection: Connection, schema: str, table: Table) -> None:
     await connection.execute(f"CREATE TABLE {schema}.{table.name} ({listed})")
 
 
-async def index(connection: Connection, schema: str, table: Table) -> None:
-    """Add the key and the indexes; built over rows that are there they cost half."""
+async def add_key(connection: Connection, schema: str, table: Table) -> None:
+    """Add the primary key; built over rows that are there it costs half."""
     key = ", ".join(table.key)
     await connection.execute(f"ALTER TABLE {schema}.{table.name} ADD PRIMARY KEY ({key})")
+
+
+async def add_indexes(connection: Connection, schema: str, table: Table) -> None:
+    """Add the other indexes; built over rows that are there they cost half."""
     for columns in table.indexes:
         await connection.execute(f"CREATE INDEX ON {schema}.{table.name} ({columns})")
     for text in table.texts:
@@ -46,28 +50,52 @@ async def load(connection: Connection, schema: str, tables: Iterable[Table], key
 
 
 async def flush(
-    connection: Connection, schema: str, tables: Iterable[Table], rows: Rows, *, fresh: bool
+    connection: Connection,
+    schema: str,
+    tables: Iterable[Table],
+    rows: Rows,
+    *,
+    new: Container[Key] = frozenset(),
 ) -> None:
-    """Store the rows in place of those with the same keys; `fresh` tables hold none yet."""
-    changed: dict[Table, list[tuple[object, ...]]] = {table: [] for table in tables}
+    """Store the rows in place of those with the same keys; `new` are keys that none has yet."""
+    inserted: dict[Table, list[tuple[object, ...]]] = {table: [] for table in tables}
+    replaced: dict[Table, list[tuple[object, ...]]] = {table: [] for table in tables}
     for key, row in rows.items():
-        changed[key.table].append((*key.values, *map(row.get, key.table.columns)))
-    for table, records in changed.items():
-        if not records:
-            continue
-        if fresh:
-            await _copy(connection, table, records, schema=schema)
-        elif len(records) < COPY_ROWS:
-            await connection.execute(_upsert(schema, table, _unnest(table)), *_arrays(records))
-        else:
-            await connection.execute(
-                f"CREATE TEMP TABLE copied_{table.name} ON COMMIT DROP AS"
-                f" SELECT * FROM {schema}.{table.name} WITH NO DATA"
-            )
-            await _copy(connection, table, records, name=f"copied_{table.name}")
-            source = f"SELECT * FROM copied_{table.name}"
-            await connection.execute(_upsert(schema, table, source))
-            await connection.execute(f"DROP TABLE copied_{table.name}")
+        chosen = inserted if key.table.appends or key in new else replaced
+        chosen[key.table].append((*key.values, *map(row.get, key.table.columns)))
+    for table, records in inserted.items():
+        if records:
+            await _insert(connection, schema, table, records)
+    for table, records in replaced.items():
+        if records:
+            await _replace(connection, schema, table, records)
+
+
+async def _insert(
+    connection: Connection, schema: str, table: Table, records: Sequence[tuple[object, ...]]
+) -> None:
+    if len(records) < COPY_ROWS:
+        names = ", ".join([*table.key, *table.columns])
+        statement = f"INSERT INTO {schema}.{table.name} ({names}) {_unnest(table)}"
+        await connection.execute(statement, *_arrays(records))
+    else:
+        await _copy(connection, table, records, schema=schema)
+
+
+async def _replace(
+    connection: Connection, schema: str, table: Table, records: Sequence[tuple[object, ...]]
+) -> None:
+    if len(records) < COPY_ROWS:
+        await connection.execute(_upsert(schema, table, _unnest(table)), *_arrays(records))
+        return
+    copied = f"copied_{table.name}"
+    await connection.execute(
+        f"CREATE TEMP TABLE {copied} ON COMMIT DROP AS"
+        f" SELECT * FROM {schema}.{table.name} WITH NO DATA"
+    )
+    await _copy(connection, table, records, name=copied)
+    await connection.execute(_upsert(schema, table, f"SELECT * FROM {copied}"))
+    await connection.execute(f"DROP TABLE {copied}")
 
 
 async def fingerprint(connection: Connection, schema: str, table: Table) -> tuple[int, str]:
@@ -123,9 +151,5 @@ def _upsert(schema: str, table: Table, source: str) -> str:
     changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in table.columns)
     return (
         f"INSERT INTO {schema}.{table.name} ({', '.join([*table.key, *table.columns])}) {source}"
-        + (
-            ""
-            if table.appends
-            else f" ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {changes}"
-        )
+        f" ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {changes}"
     )

@@ -12,6 +12,7 @@ from eventsourcing.persistence import StoredEvent
 
 from controlplane.metrics import COMMIT_COMMANDS
 from controlplane.store import UNREACHABLE, UnavailableError
+from controlplane.store.history import HistoryReplacedError
 from domain.aggregate import DomainError
 
 BATCH_SAVES = 1_024
@@ -143,6 +144,9 @@ class Writer:
         while batch := [save for save in batch if not save.committed.done()]:
             try:
                 await self._write(batch)
+            except HistoryReplacedError as error:
+                _fail(batch, UnavailableError(str(error)))
+                break
             except UNREACHABLE:
                 # A COMMIT may have gone through unheard. Sent again, such a save is refused by
                 # its own row in `commands`, which is how its caller learns of the success.

@@ -121,10 +121,11 @@ async def test_what_was_acknowledged_is_there_once_after_workers_and_postgresql_
             await asyncio.sleep(BETWEEN_KILLS_S)
             stop.set()
             await load
-            names = await teams_by_name(http, served)
+            acknowledged = {name for client in clients for name in client.acknowledged}
+            async with asyncio.timeout(PATIENCE_S):  # the read models may have some to catch up
+                while not acknowledged <= (names := await teams_by_name(http, served)).keys():
+                    await asyncio.sleep(0.1)
         assert served.stop() == 0
-    acknowledged = {name for client in clients for name in client.acknowledged}
-    assert acknowledged <= names.keys()
     assert {name: times for name, times in names.items() if times > 1} == {}
     assert sum(client.retried for client in clients) > 0  # the faults were felt
     assert len(acknowledged) > CLIENTS * ROUNDS

@@ -118,3 +118,25 @@ async def test_a_retry_of_another_callers_loss_is_not_mixed_up(dsn: str) -> None
         assert first.outcome.events != second.outcome.events
         assert isinstance(first.outcome.events[0].originator_id, UUID)
         assert await count(app) == 2
+
+
+async def test_a_caller_cancelled_between_commit_and_answer_leaves_no_false_memory(
+    dsn: str,
+) -> None:
+    async with proxied(dsn) as proxy, running(proxy.dsn, follow=False) as app:
+        there = await world(app)
+        accept = AcceptSubscription(subscription_id=there.pending, idempotency_key="a")
+        accepting = asyncio.create_task(do(app, accept))
+
+        def cancel(link: Link, answer: bytes) -> bool:
+            if b"append_saves" in link.said and ANSWERED in answer:
+                accepting.cancel()
+            return True
+
+        proxy.on_answer = cancel
+        await asyncio.wait([accepting])
+        assert accepting.cancelled()
+        proxy.on_answer = lambda *_: True
+        again = await do(app, accept)
+        assert (again.outcome.repeated, len(again.outcome.events)) == (True, 1)
+        assert (await do(app, IssueCredential(subscription_id=there.pending))).secret

@@ -46,8 +46,9 @@ async def _create(app: App) -> None:
             for number in (ONE_BY_ONE, AT_ONCE, ANEW):
                 generation = Generation(model, number)
                 await generation.create(connection)
-                if number != ANEW:  # indexes come after the rows there
-                    await generation.index(connection)
+                if number != ANEW:  # keys and indexes come after the rows there
+                    await generation.add_keys(connection)
+                    await generation.add_indexes(connection)
 
 
 async def _project(
@@ -72,6 +73,7 @@ async def _rebuild(
             if nth % flush_pages == 0:
                 await fold.flush(connection)
         await fold.flush(connection)
+        await fold.complete(connection)
 
 
 async def _rows(connection: Connection, number: int) -> dict[str, list[tuple[object, ...]]]:
@@ -148,7 +150,8 @@ async def test_a_generation_is_built_beside_the_live_one_and_takes_its_place(app
         new = old.next()
         assert (old.schema, new.schema) == ("team_v1_1", "team_v1_2")
         await new.create(connection)
-        await new.index(connection)
+        await new.add_keys(connection)
+        await new.add_indexes(connection)
         await connection.execute(
             "INSERT INTO team_v1_2.team (organization_id, id, name)"
             " VALUES (gen_random_uuid(), gen_random_uuid(), 'new')"

@@ -27,7 +27,7 @@ from domain.plan import Plan, PlanTerms, Price
 from tests.controlplane.store.recorder import Background
 from tests.given import AT, WHY
 
-STREAMS, PROCESSES, KEYS = st.integers(0, 3), st.integers(0, 1), st.integers(0, 40)
+STREAMS, PROCESSES, KEYS = st.integers(0, 2), st.integers(0, 1), st.integers(0, 60)
 
 
 @dataclass
@@ -71,9 +71,14 @@ class StoreAgreesWithADict(RuleBasedStateMachine):
         assert found is None or isinstance(found, Plan)
         return found
 
-    @rule(process=PROCESSES, stream=STREAMS, steps=st.integers(1, 3), key=KEYS)
-    def append(self, process: int, stream: int, steps: int, key: int) -> None:
-        self.attempt(process, self.stream(stream), steps, key, {})
+    @rule(
+        saves=st.lists(
+            st.tuples(PROCESSES, STREAMS, st.integers(1, 3), KEYS), min_size=1, max_size=8
+        )
+    )
+    def append(self, saves: list[tuple[int, int, int, int]]) -> None:
+        for process, stream, steps, key in saves:
+            self.attempt(process, self.stream(stream), steps, key, {})
 
     @rule(process=PROCESSES, stream=STREAMS, asserted=STREAMS, behind=st.integers(0, 1), key=KEYS)
     def append_and_assert(

@@ -34,7 +34,8 @@ async def link(dsn: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     await connection.execute("CREATE SCHEMA s")
     for table in (THING, LOG):
         await tables.create(connection, "s", table)
-        await tables.index(connection, "s", table)
+        await tables.add_key(connection, "s", table)
+        await tables.add_indexes(connection, "s", table)
     yield connection
     await connection.close()
 
@@ -66,7 +67,7 @@ async def flush(
     fresh, copy_rows = HOW[how]
     monkeypatch.setattr(tables, "COPY_ROWS", copy_rows)
     async with link.transaction():
-        await tables.flush(link, "s", (THING, LOG), rows, fresh=fresh)
+        await tables.flush(link, "s", (THING, LOG), rows, new=set(rows) if fresh else set())
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -116,9 +117,9 @@ async def test_a_large_flush_is_copied_and_a_small_one_is_not(
     link: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
     async with link.transaction():
-        await tables.flush(link, "s", (THING,), things(tables.COPY_ROWS), fresh=False)
-        await tables.flush(link, "s", (THING,), things(tables.COPY_ROWS, "b"), fresh=False)
-        await tables.flush(link, "s", (THING,), things(10, "c"), fresh=False)
+        await tables.flush(link, "s", (THING,), things(tables.COPY_ROWS))
+        await tables.flush(link, "s", (THING,), things(tables.COPY_ROWS, "b"))
+        await tables.flush(link, "s", (THING,), things(10, "c"))
     counted = "SELECT left(name, 1), count(*) FROM s.thing GROUP BY 1 ORDER BY 1"
     assert [tuple(row) for row in await link.fetch(counted)] == [("b", 980), ("c", 20)]
 

@@ -215,7 +215,7 @@ async def test_a_stuck_table_lock_is_a_bounded_error_and_then_all_goes_on(dsn: s
         started = loop.time()
         with pytest.raises(UnavailableError, match="within 1 s"):
             await save(app, 1)
-        assert 0.9 < loop.time() - started < 2
+        assert 0.9 < loop.time() - started < 3
         waits = [save(app, 2), save(app, 3)]
         await asyncio.sleep(0.3)
         await transaction.rollback()
@@ -263,4 +263,4 @@ async def test_without_a_database_a_save_fails_within_its_budget(app: App) -> No
         ]
         results = await asyncio.gather(*calls, return_exceptions=True)
     assert {type(result) for result in results} == {UnavailableError}
-    assert loop.time() - started < 1.0
+    assert loop.time() - started < 2

@@ -1,0 +1,33 @@
+import json
+from uuid import UUID
+
+from domain.gateway import Gateway
+from domain.gateway_group import GatewayGroup
+from projections import gateway
+from tests.given import ACE, AT, WHY
+from tests.projections.folded import folded
+
+GROUP, GATEWAY, PRODUCT = UUID(int=1), UUID(int=2), UUID(int=3)
+
+
+def test_groups_and_gateways_are_rows_of_their_own() -> None:
+    group = GatewayGroup.open(
+        GROUP, slug="edge", environment="live", product_ids=[PRODUCT], at=AT, why=WHY
+    )
+    registered = Gateway.register(GATEWAY, group_id=GROUP, name="edge-1", at=AT, why=WHY)
+    assert folded(gateway, group, registered) == {
+        ("gateway_group", ACE, GROUP): {
+            "slug": "edge",
+            "environment": "live",
+            "product_ids": json.dumps([str(PRODUCT)]),
+            "version": 1,
+            "created_at": AT,
+            "position": 1,
+        },
+        ("gateway", ACE, GATEWAY): {
+            "group_id": GROUP,
+            "name": "edge-1",
+            "version": 1,
+            "created_at": AT,
+        },
+    }

@@ -1,0 +1,82 @@
+import json
+from datetime import timedelta
+from uuid import UUID
+
+from domain.api_product import ApiProduct, Visibility
+from domain.api_version import ApiVersion, Upstream
+from domain.contract.read import read_contract
+from projections import product
+from tests.given import ACE, AT, PETSTORE, WHY
+from tests.projections.folded import folded
+
+PRODUCT, VERSION = UUID(int=1), UUID(int=2)
+LATER = AT + timedelta(days=1)
+
+
+def test_a_product_is_one_row_that_becomes_published() -> None:
+    pets = ApiProduct.define(
+        PRODUCT,
+        slug="pets",
+        name="Pets",
+        description="All of them",
+        visibility=Visibility.PUBLIC,
+        at=AT,
+        why=WHY,
+    )
+    row = {
+        "slug": "pets",
+        "name": "Pets",
+        "description": "All of them",
+        "visibility": "PUBLIC",
+        "state": "DRAFT",
+        "version": 1,
+        "created_at": AT,
+        "changed_at": AT,
+    }
+    assert folded(product, pets) == {("product", ACE, PRODUCT): row}
+    pets.publish(at=LATER, why=WHY)
+    published = row | {"state": "PUBLISHED", "version": 2, "changed_at": LATER}
+    assert folded(product, pets) == {("product", ACE, PRODUCT): published}
+
+
+def test_a_version_is_one_row_and_one_for_each_operation() -> None:
+    version = ApiVersion.define(
+        VERSION,
+        product_id=PRODUCT,
+        number="1.0.0",
+        contract=read_contract(PETSTORE),
+        contract_sha256="f" * 64,
+        contract_bytes=len(PETSTORE),
+        upstreams=[Upstream("live", "https://pets.example")],
+        at=AT,
+        why=WHY,
+    )
+    version.publish(at=LATER, why=WHY)
+    rows = folded(product, version)
+    row = rows.pop(("api_version", ACE, VERSION))
+    upstreams = json.loads(str(row.pop("upstreams")))
+    assert upstreams == [{"environment": "live", "url": "https://pets.example"}]
+    assert row == {
+        "product_id": PRODUCT,
+        "number": "1.0.0",
+        "contract_kind": "OPENAPI_3_1",
+        "contract_sha256": "f" * 64,
+        "contract_bytes": len(PETSTORE),
+        "title": "Pets",
+        "description": "",
+        "operations": 3,
+        "state": "PUBLISHED",
+        "version": 2,
+        "created_at": AT,
+        "changed_at": LATER,
+    }
+    assert list(rows) == [("operation", ACE, VERSION, ordinal) for ordinal in (1, 2, 3)]
+    assert rows["operation", ACE, VERSION, 3] == {
+        "operation_id": "GET /pets/{id}",
+        "method": "GET",
+        "path": "/pets/{id}",
+        "name": "getPet",
+        "summary": "",
+        "deprecated": False,
+        "tags": "[]",
+    }
