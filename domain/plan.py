@@ -152,6 +152,7 @@ class Plan(Aggregate):
         self.published_number = 0
         self.draft: PlanTerms | None = None
         self.approval = Approval.MANUAL.value
+        self.on_sale: PlanTerms | None = None
 
     @classmethod
     def define(
@@ -202,6 +203,11 @@ class Plan(Aggregate):
             raise PlanNotPublishedError("plan_id")
         return self.published_number
 
+    def conditions(self) -> tuple[str, int | None]:
+        """Return what a subscriber enters into: the revision of the terms, and days of trial."""
+        revision = getattr(self.on_sale, "terms_revision", None)
+        return "" if revision is None else str(revision), getattr(self.on_sale, "trial_days", None)
+
     @dataclass(frozen=True)
     class Defined(First):
         """A product manager had an offer in mind."""
@@ -236,4 +242,5 @@ class Plan(Aggregate):
             aggregate.state = PlanState.PUBLISHED
             aggregate.published_number = self.plan_version
             aggregate.approval = self.terms.approval
+            aggregate.on_sale = self.terms
             aggregate.draft = None
