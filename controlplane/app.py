@@ -12,6 +12,7 @@ import asyncpg
 from asyncpg import Connection, Record
 
 from controlplane.context import Caller, Context, Services
+from controlplane.processes.timer import keep_time
 from controlplane.settings import Settings
 from controlplane.store.eventstore import EventStore
 from controlplane.store.generation import views
@@ -95,6 +96,7 @@ async def running(
             for task in (
                 asyncio.create_task(projector.follow(connect, store), name="projector"),
                 asyncio.create_task(keep_tidy(pool), name="retention"),
+                asyncio.create_task(keep_time(services), name="timer"),
             ):
                 stack.push_async_callback(asyncio.wait, [task])
                 stack.callback(task.cancel)

@@ -30,7 +30,7 @@ class TokenExpiryPastError(DomainError):
 
 
 class BearerMissingError(DomainError):
-    """A developer's token names a team (or a person of it), a gateway's a gateway; no other does."""
+    """A developer's token names a team, or a person of it too; a gateway's a gateway; no other."""
 
 
 class AccessToken(Aggregate):

@@ -25,6 +25,11 @@ from controlplane.graphql.gateway import (
     GatewayMutations,
     GatewayQueries,
 )
+from controlplane.graphql.invitation import (
+    INVITATION,
+    InvitationMutations,
+    InvitationQueries,
+)
 from controlplane.graphql.loaders import Info, Kind, one_anywhere
 from controlplane.graphql.node import Node, key_of, parts_of
 from controlplane.graphql.organization import (
@@ -52,6 +57,7 @@ KINDS: tuple[Kind[Any], ...] = (
     DEVELOPER,
     GATEWAY,
     GATEWAY_GROUP,
+    INVITATION,
     OPERATION,
     ORGANIZATION,
     PLAN,
@@ -71,6 +77,7 @@ class Query(
     ProductQueries,
     PlanQueries,
     TeamQueries,
+    InvitationQueries,
     ApplicationQueries,
     SubscriptionQueries,
     GatewayQueries,
@@ -102,6 +109,7 @@ class Query(
 class Mutation(
     OrganizationMutations,
     TeamMutations,
+    InvitationMutations,
     ProductMutations,
     VersionMutations,
     PlanMutations,
