@@ -16,9 +16,11 @@ from domain.api_product import ApiProduct, Visibility
 from domain.api_version import ApiVersion, Upstream
 from domain.application import Application
 from domain.contract.read import read_contract
-from domain.developer import Developer
+from domain.credential import HashAlgorithm
+from domain.developer import Developer, TeamRole
 from domain.gateway import Gateway
 from domain.gateway_group import GatewayGroup
+from domain.invitation import Invitation
 from domain.organization import Organization
 from domain.page import Page
 from domain.plan import Plan, PlanTerms, Price, Quota, RateLimit
@@ -145,6 +147,8 @@ class History:
                 team_id=two,
                 plan_id=one,
                 plan_version=number + 1,
+                trial_days=number or None,
+                comment=label,
                 at=at,
                 why=why,
             ),
@@ -159,6 +163,17 @@ class History:
                 id_, slug=slug, name=label, at=at, why=Why(**{**why, "organization": str(id_)})
             ),
             lambda: Reservation.take(id_, kind="product", holder_id=one, at=at, why=why),
+            lambda: Invitation.send(
+                id_,
+                team_id=one,
+                developer_id=two,
+                mail=sealed,
+                role=TeamRole.MEMBER,
+                sha256="f" * 64,
+                expires_at=at + timedelta(days=1),
+                at=at,
+                why=why,
+            ),
             lambda: AccessToken.issue(
                 id_,
                 name=label,
@@ -190,6 +205,14 @@ class History:
                 thing.revoke(at=at, why=why)
             case Subscription():
                 self._change_subscription(thing, verb, at, why)
+            case Developer() | Invitation():
+                _change_person(thing, verb, at, why)
+            case Team() | Application():
+                thing.rename(f"Name {verb}", at=at, why=why)
+            case Organization() if verb % 2:
+                thing.open_registration(at=at, why=why)
+            case Organization():
+                thing.close_registration(at=at, why=why)
 
     def _change_product(self, thing: ApiProduct, verb: int, at: datetime, why: Why) -> None:
         match verb:
@@ -247,19 +270,75 @@ class History:
 
     def _change_subscription(self, thing: Subscription, verb: int, at: datetime, why: Why) -> None:
         key = f"key {len(thing.credentials) - verb % 2}"
+        one = UUID(int=verb)
         match verb:
             case 1:
-                thing.accept(at=at, why=why)
+                thing.accept(comment="Welcome", at=at, why=why)
             case 2:
                 thing.reject(at=at, why=why)
             case 3:
                 thing.cancel(at=at, why=why)
+            case 8:
+                thing.suspend(at=at, why=Why(**{**why, "reason": "unpaid"}))
+            case 9:
+                thing.resume(at=at, why=why)
+            case 10:
+                thing.transfer(
+                    plan_id=one,
+                    plan_version=verb,
+                    expires_at=at + timedelta(seconds=9),
+                    at=at,
+                    why=why,
+                )
+            case 11:
+                thing.expire(at=at, why=why)
+            case 12:
+                thing.accept_terms("2", at=at, why=why)
             case 5 | 7 if key in thing.credentials:
                 thing.revoke_credential(key, at=at, why=why)
+            case 13 if key in thing.credentials:
+                successor = f"key {len(thing.credentials)}"
+                thing.rotate_credential(
+                    key,
+                    successor_id=successor,
+                    sha256="c" * 64,
+                    sha1="d" * 28,
+                    overlap_s=5,
+                    not_after=None,
+                    at=at,
+                    why=why,
+                )
+            case 14 if key not in thing.credentials:
+                thing.import_credential(
+                    key,
+                    algorithm=HashAlgorithm.SHA256_HEX,
+                    digest="e" * 64,
+                    not_after=None,
+                    at=at,
+                    why=why,
+                )
             case _ if key not in thing.credentials:
                 thing.issue_credential(
                     key, sha256="a" * 64, sha1="b" * 28, not_after=None, at=at, why=why
                 )
+
+
+def _change_person(thing: Developer | Invitation, verb: int, at: datetime, why: Why) -> None:
+    match thing:
+        case Invitation() if verb % 2:
+            thing.accept(at=at, why=why)
+        case Invitation():
+            thing.revoke(at=at, why=why)
+        case Developer() if verb == 1:
+            thing.leave(at=at, why=why)
+        case Developer() if verb == 2:
+            thing.remove(at=at, why=why)
+        case Developer() if verb == 3:
+            thing.forget(at=at, why=why)
+        case Developer() if verb % 2:
+            thing.change_role(TeamRole.ADMIN, at=at, why=why)
+        case Developer():
+            thing.grant_tokens([UUID(int=verb)], at=at, why=why)
 
 
 def _told(steps: list[tuple[int, int, int]]) -> list[Recorded]:
@@ -271,5 +350,9 @@ def _told(steps: list[tuple[int, int, int]]) -> list[Recorded]:
 
 _NOUN = st.sampled_from([*range(13), 0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3])  # those with longer lives
 _STEP = st.tuples(_NOUN, st.integers(0, 7), st.integers(0, 40))
+_NOUN = st.sampled_from(
+    [*range(13), 0, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 6, 6, 11]
+)  # those with longer lives
+_STEP = st.tuples(_NOUN, st.integers(0, 15), st.integers(0, 40))
 HISTORIES: st.SearchStrategy[list[Recorded]] = st.lists(_STEP, min_size=25, max_size=80).map(_told)
 """Histories of 25 to 80 verbs, in the order of their positions."""

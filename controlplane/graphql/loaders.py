@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from operator import itemgetter
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -70,6 +71,11 @@ class Request:
     def caller(self) -> Caller:
         """Who asks."""
         return self.context.caller
+
+    @property
+    def now(self) -> datetime:
+        """The instant at which states are told that the clock changes."""
+        return self.app.services.now()
 
     def position(self, number: int) -> Position:
         """Return a position of this epoch."""

@@ -26,6 +26,11 @@ from controlplane.graphql.gateway import (
     GatewayMutations,
     GatewayQueries,
 )
+from controlplane.graphql.invitation import (
+    INVITATION,
+    InvitationMutations,
+    InvitationQueries,
+)
 from controlplane.graphql.loaders import Info, Kind, one_anywhere
 from controlplane.graphql.node import Node, key_of, parts_of
 from controlplane.graphql.organization import (
@@ -59,6 +64,7 @@ KINDS: tuple[Kind[Any], ...] = (
     DEVELOPER,
     GATEWAY,
     GATEWAY_GROUP,
+    INVITATION,
     OPERATION,
     ORGANIZATION,
     PAGE,
@@ -82,6 +88,7 @@ class Query(
     SearchQueries,
     LimitQueries,
     TeamQueries,
+    InvitationQueries,
     ApplicationQueries,
     SubscriptionQueries,
     GatewayQueries,
@@ -113,6 +120,7 @@ class Query(
 class Mutation(
     OrganizationMutations,
     TeamMutations,
+    InvitationMutations,
     ProductMutations,
     VersionMutations,
     PageMutations,
