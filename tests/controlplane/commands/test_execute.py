@@ -32,10 +32,10 @@ from controlplane.settings import Settings
 from controlplane.store.eventstore import ConflictError, IdempotencyKeyReusedError
 from domain.aggregate import DomainError
 from domain.api_product import ProductNotDraftError
+from domain.credential import CredentialUnknownError
 from domain.plan import PlanNotPublishedError
 from domain.reservation import AlreadyTakenError
 from domain.subscription import (
-    CredentialUnknownError,
     Subscription,
     SubscriptionNotActiveError,
     SubscriptionNotPendingError,
