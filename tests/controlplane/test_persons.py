@@ -1,5 +1,6 @@
 """Who is forgotten is readable nowhere: not in tables, boxes, hashes, exports, replies or logs."""
 
+import json
 import logging
 from base64 import b64decode
 from collections.abc import AsyncIterator
@@ -60,10 +61,11 @@ async def caught_up(app: App) -> None:
     await app.projector.wait_until(last)
 
 
-def begun(answer: Answer, kind: type = Developer.Registered) -> UUID:
-    (event,) = (event for event in answer.outcome.events if isinstance(event, kind))
-    id_: UUID = event.originator_id  # type: ignore[attr-defined]  # an event
-    return id_
+def begun(answer: Answer) -> UUID:
+    """Return the id of the developer that somebody became."""
+    events = answer.outcome.events
+    (event,) = (event for event in events if isinstance(event, Developer.Registered))
+    return event.originator_id
 
 
 async def person_of(app: App, answer: Answer) -> Caller:
@@ -86,14 +88,12 @@ async def boxes(app: App) -> list[Sealed]:
         "SELECT convert_from(state, 'UTF8') AS state FROM stored_events"
         " WHERE convert_from(state, 'UTF8') LIKE '%\"sealed\"%'"
     )
-    import json  # noqa: PLC0415  # read as a stranger would
-
-    found = []
-    for row in rows:
-        for value in json.loads(row["state"]).values():
-            if isinstance(value, dict) and value.get("_type_") == "sealed":
-                found.append(Sealed(**value["_data_"]))
-    return found
+    values = [value for row in rows for value in json.loads(row["state"]).values()]
+    return [
+        Sealed(**value["_data_"])
+        for value in values
+        if isinstance(value, dict) and value.get("_type_") == "sealed"
+    ]
 
 
 async def opened_by_any_key(app: App, sealed: Sealed) -> bool:

@@ -115,7 +115,7 @@ VERBS: dict[str, Callable[[Subscription], None]] = {
     "expire": lambda s: s.expire(at=AT, why=WHY),
     "cancel": lambda s: s.cancel(at=AT, why=WHY),
     "accept terms": lambda s: s.accept_terms("2", at=AT, why=WHY),
-    "issue": lambda s: issue(s),
+    "issue": lambda s: issue(s, "k"),
 }
 REFUSALS: dict[str, type[DomainError]] = {
     "accept": SubscriptionNotPendingError,

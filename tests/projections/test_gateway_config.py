@@ -23,7 +23,7 @@ from tests.given import ACE, AT, PETSTORE, WHY
 
 PRODUCT, PLAN, GROUP, SUBSCRIPTION = (UUID(int=nth) for nth in (1, 2, 3, 4))
 SUSPENDING = Why(**{**WHY, "reason": "unpaid"})
-KEY = {"sha256": "0" * 64, "sha1": "A" * 27 + "=", "not_after": None}
+KEY: dict[str, Any] = {"sha256": "0" * 64, "sha1": "A" * 27 + "=", "not_after": None}
 
 
 def projected(*aggregates: Aggregate) -> Rows:
@@ -119,7 +119,7 @@ def test_a_group_holds_from_its_opening() -> None:
 def test_a_revoked_key_is_gone_and_its_former_row_is_kept() -> None:
     subscription = requested()
     subscription.accept(at=AT, why=WHY)
-    subscription.issue_credential("k", **KEY, at=AT, why=WHY)  # type: ignore[arg-type]  # of a dict
+    subscription.issue_credential("k", **KEY, at=AT, why=WHY)
     subscription.revoke_credential("k", at=AT, why=WHY)
     rows = projected(subscription)
     held = row(rows, "subscription", str(SUBSCRIPTION))
@@ -133,7 +133,7 @@ def test_a_revoked_key_is_gone_and_its_former_row_is_kept() -> None:
 def test_a_cancelled_subscription_ends_and_later_events_leave_it_as_it_was() -> None:
     subscription = requested()
     subscription.accept(at=AT, why=WHY)
-    subscription.issue_credential("k", **KEY, at=AT, why=WHY)  # type: ignore[arg-type]  # of a dict
+    subscription.issue_credential("k", **KEY, at=AT, why=WHY)
     subscription.cancel(at=AT, why=WHY)
     ended = row(projected(subscription), "subscription", str(SUBSCRIPTION))
     assert (ended["from_position"], ended["until_position"]) == (3, 4)
@@ -277,8 +277,8 @@ def test_a_plan_that_is_closed_goes_on_for_its_subscriptions() -> None:
 def test_a_suspended_subscription_is_gone_and_comes_back_without_a_key_revoked_meanwhile() -> None:
     subscription = requested()
     subscription.accept(at=AT, why=WHY)
-    subscription.issue_credential("k", **KEY, at=AT, why=WHY)  # type: ignore[arg-type]  # of a dict
-    subscription.issue_credential("l", **KEY, at=AT, why=WHY)  # type: ignore[arg-type]  # of a dict
+    subscription.issue_credential("k", **KEY, at=AT, why=WHY)
+    subscription.issue_credential("l", **KEY, at=AT, why=WHY)
     subscription.suspend(at=AT, why=SUSPENDING)
     gone = row(projected(subscription), "subscription", str(SUBSCRIPTION))
     assert (gone["from_position"], gone["until_position"]) == (4, 5)
@@ -309,14 +309,14 @@ def test_a_subscription_that_was_suspended_and_resumed_at_once_kept_its_past() -
 def test_instants_travel_with_the_rows() -> None:
     subscription = requested()
     subscription.accept(expires_at=AT + timedelta(days=9), at=AT, why=WHY)
-    subscription.issue_credential("k", **KEY, at=AT, why=WHY)  # type: ignore[arg-type]  # of a dict
+    subscription.issue_credential("k", **KEY, at=AT, why=WHY)
     subscription.rotate_credential(
         "k",
         successor_id="l",
         **KEY,
         overlap_s=60,
         at=AT,
-        why=WHY,  # type: ignore[arg-type]  # of a dict
+        why=WHY,
     )
     held = body(row(projected(subscription), "subscription", str(SUBSCRIPTION)))
     assert held["not_after"] == "2026-01-10T00:00:00+00:00"

@@ -251,8 +251,8 @@ async def test_only_administrators_manage_their_team(app: App) -> None:
     for kind in (LeaveTeam, RenewToken):
         with pytest.raises(NotPermittedError, match="token of a person"):
             await execute(kind(), app.context(caller(DEVELOPER, ACE, there.team)))
+    forget = ForgetPerson(developer_id=there.admin)
     with pytest.raises(NotPermittedError, match="that person"):
-        forget = ForgetPerson(developer_id=there.admin)
         await execute(forget, app.context(caller(DEVELOPER, ACE, there.team, member)))
 
 
