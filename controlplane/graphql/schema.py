@@ -17,6 +17,7 @@ from controlplane.graphql.application import (
     ApplicationMutations,
     ApplicationQueries,
 )
+from controlplane.graphql.as_of import AsOfArgument, look_back
 from controlplane.graphql.audit import AUDIT_EVENT, AuditQueries
 from controlplane.graphql.credential import CREDENTIAL, CredentialMutations
 from controlplane.graphql.gateway import (
@@ -34,6 +35,7 @@ from controlplane.graphql.organization import (
 )
 from controlplane.graphql.plan import PLAN, PLAN_VERSION, PlanMutations, PlanQueries
 from controlplane.graphql.product import PRODUCT, ProductMutations, ProductQueries
+from controlplane.graphql.rights import RightsQueries
 from controlplane.graphql.scalars import SCALARS
 from controlplane.graphql.subscription import (
     SUBSCRIPTION,
@@ -73,6 +75,7 @@ class Query(
     TeamQueries,
     ApplicationQueries,
     SubscriptionQueries,
+    RightsQueries,
     GatewayQueries,
     AccessTokenQueries,
     AuditQueries,
@@ -85,8 +88,10 @@ class Query(
         info: Info,
         *,
         id: Annotated[strawberry.ID, strawberry.argument(description="The id of anything.")],
+        as_of: AsOfArgument = None,
     ) -> Node | None:
         """Return the node with this id, null if the caller sees none such."""
+        await look_back(info, as_of)
         name, parts = parts_of(id) or ("", [])
         kind = _BY_NAME.get(name)
         if kind is None:
