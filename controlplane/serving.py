@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -68,7 +68,7 @@ async def serve(service: Service) -> None:
 async def _alone(service: Service, dsn: str, bound: socket.socket, stop: asyncio.Event) -> None:
     from controlplane import server
 
-    async with running(dsn, service.settings) as app:
+    async with _restored(dsn, service.settings) as app:
         url = url_of(bound)
         tokens = await _demo(app, url) if service.demo else None
         async with server.listening(app, bound):
@@ -83,12 +83,26 @@ async def _with_workers(
     from controlplane.workers import working
 
     url = url_of(bound)
-    async with running(dsn, service.settings) as app:  # it migrates before the workers come
+    async with _restored(dsn, service.settings) as app:  # it migrates before the workers come
         tokens = await _demo(app, url) if service.demo else None
     async with working(service.settings, dsn, bound):
         service.announce(Announcement(url, tokens))
         await stop.wait()
         bound.close()  # the workers close theirs when they stop
+
+
+@asynccontextmanager
+async def _restored(dsn: str, settings: Settings) -> AsyncIterator[App]:
+    """Run a control plane in which a restore gave nothing back that the journal knows of."""
+    from controlplane import revocations
+
+    journal = settings.revocations_file
+    if journal is not None:
+        await revocations.recognise(dsn, journal)
+    async with running(dsn, settings) as app:
+        if journal is not None:
+            await revocations.after_restore(app, journal)
+        yield app
 
 
 async def _demo(app: App, url: str) -> dict[str, str]:

@@ -22,6 +22,11 @@ class Settings(BaseSettings):
         description="DSN of PostgreSQL 15 or later; empty starts an embedded one.",
     )
     data_dir: Path = Field(Path("var"), description="Where the embedded PostgreSQL keeps its data.")
+    revocations_file: Path | None = Field(
+        None,
+        description="Journal of what was taken away, on another disk than the database's;"
+        " empty keeps none.",
+    )
     workers: int = Field(1, ge=1, le=64, description="Processes that serve requests.")
     pool_size: int = Field(10, ge=2, le=200, description="Connections of one process.")
     database_budget_s: float = Field(
@@ -51,6 +56,6 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """Return the variables from which another process gets the same settings."""
         return {
-            f"{self.model_config['env_prefix']}{name.upper()}": str(value)
+            f"{self.model_config['env_prefix']}{name.upper()}": "" if value is None else str(value)
             for name, value in self.model_dump().items()
         }
