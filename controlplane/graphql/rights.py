@@ -13,7 +13,7 @@ from asyncpg import Record
 from controlplane.graphql.as_of import AsOf, AsOfArgument, instant_of, look_back
 from controlplane.graphql.audit import AUDIT_EVENT, AuditEvent
 from controlplane.graphql.credential import CREDENTIAL, Credential
-from controlplane.graphql.errors import RefusedError
+from controlplane.graphql.errors import RefusedError, not_permitted
 from controlplane.graphql.loaders import Info, Key, one, one_anywhere
 from controlplane.graphql.moment import Moment
 from controlplane.graphql.node import named_key
@@ -137,6 +137,8 @@ class RightsQueries:
         Null if there was no such key then, or the caller does not see it; needs
         subscription:read.
         """
+        if CREDENTIAL.visible(info.context.caller) is None:
+            raise not_permitted(CREDENTIAL.needs)
         now = AsOf(position=info.context.position(max(info.context.app.projector.position, 0)))
         moment = await look_back(info, as_of or now)
         assert moment is not None
