@@ -14,7 +14,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
@@ -29,9 +29,11 @@ from controlplane.auth import process
 from controlplane.commands import Command, NotFoundError, execute
 from controlplane.commands.access_token import RevokeToken
 from controlplane.commands.subscription import CancelSubscription, RevokeCredential
+from controlplane.settings import Settings
 from controlplane.store import UNREACHABLE, Connection
 from controlplane.store.eventstore import head, read
 from controlplane.store.migrate import migrate
+from controlplane.store.projector import ReadModelsBehindError
 from domain.access_token import AccessToken, TokenRevokedError
 from domain.subscription import (
     CredentialRevokedError,
@@ -78,6 +80,11 @@ class Line(NamedTuple):
     organization_id: UUID
     data: Mapping[str, Any]
     text: bytes
+
+
+def journal_of(settings: Settings) -> Path | None:
+    """Return the journal that the settings name, None if they name none."""
+    return Path(settings.revocations_file) if settings.revocations_file else None
 
 
 def lines(file: Iterable[bytes]) -> Iterator[Line]:
@@ -185,13 +192,18 @@ async def after_restore(app: App, journal: Path) -> None:
         return
     with journal.open("rb") as file:
         done = await take_away_again(app, file)
+    async with app.services.pool.acquire() as connection:
+        last = await head(connection)
+    while app.projector.position < last:  # nothing may be served of before
+        with suppress(ReadModelsBehindError):
+            await app.projector.wait_until(last)
     log.warning("revocations.repeated", journal=str(journal), **done)
 
 
 @asynccontextmanager
 async def kept(app: App) -> AsyncIterator[None]:
     """Keep the journal of the settings, if they name one, until the block ends."""
-    journal = app.settings.revocations_file
+    journal = journal_of(app.settings)
     if journal is None:
         yield
         return

@@ -96,7 +96,7 @@ async def _restored(dsn: str, settings: Settings) -> AsyncIterator[App]:
     """Run a control plane in which a restore gave nothing back that the journal knows of."""
     from controlplane import revocations
 
-    journal = settings.revocations_file
+    journal = revocations.journal_of(settings)
     if journal is not None:
         await revocations.recognise(dsn, journal)
     async with running(dsn, settings) as app:

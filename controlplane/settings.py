@@ -22,8 +22,8 @@ class Settings(BaseSettings):
         description="DSN of PostgreSQL 15 or later; empty starts an embedded one.",
     )
     data_dir: Path = Field(Path("var"), description="Where the embedded PostgreSQL keeps its data.")
-    revocations_file: Path | None = Field(
-        None,
+    revocations_file: str = Field(
+        "",
         description="Journal of what was taken away, on another disk than the database's;"
         " empty keeps none.",
     )
@@ -56,6 +56,6 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """Return the variables from which another process gets the same settings."""
         return {
-            f"{self.model_config['env_prefix']}{name.upper()}": "" if value is None else str(value)
+            f"{self.model_config['env_prefix']}{name.upper()}": str(value)
             for name, value in self.model_dump().items()
         }

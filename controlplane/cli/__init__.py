@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from controlplane.cli import access, audit, catalogue, database, service
+from controlplane.cli import access, audit, catalogue, database, restore, service
 
 cli = typer.Typer(
     name="controlplane",
@@ -19,12 +19,12 @@ cli.command("migrate")(database.migrate)
 cli.command("import")(catalogue.import_)
 cli.command("rebuild")(database.rebuild)
 cli.command("check")(database.check)
-cli.command("raise-epoch")(database.raise_epoch)
-cli.command("restore-revocations")(database.restore_revocations)
 cli.command("schema")(catalogue.schema)
 cli.add_typer(audit.cli, name="audit")
 cli.add_typer(access.organizations, name="organization")
 cli.add_typer(access.tokens, name="token")
+cli.add_typer(restore.epochs, name="epoch")
+cli.add_typer(restore.revocations, name="revocations")
 
 
 def main() -> None:

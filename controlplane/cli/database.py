@@ -1,8 +1,6 @@
-"""`controlplane migrate`, `rebuild`, `check`, and what follows a restore."""
+"""`controlplane migrate`, `rebuild` and `check`."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -10,7 +8,6 @@ import typer
 from controlplane.cli.session import (
     UsageError,
     load_settings,
-    opened,
     patient_settings,
     progress,
     session,
@@ -72,55 +69,6 @@ def check(models: Models = None) -> None:
             typer.echo(f"{name}.{verdict(table)}")
     if not same:
         raise typer.Exit(1)
-
-
-def raise_epoch() -> None:
-    """Make all cursors given out before invalid, after a restore in place; restart what runs."""
-    from controlplane import loop
-
-    typer.echo(f"This is epoch {loop.run(_raise_epoch())}.")
-
-
-async def _raise_epoch() -> int:
-    from controlplane import revocations
-    from controlplane.database import database
-
-    async with database(load_settings(), progress) as dsn:
-        return await revocations.raise_epoch(dsn)
-
-
-def restore_revocations(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Journals of revocations, or what `audit export` printed.", exists=True
-        ),
-    ],
-) -> None:
-    """Take away again what a restored database gave back; do so before anything is served."""
-    from controlplane import loop
-
-    done = loop.run(_restore_revocations(files))
-    typer.echo(
-        f"Taken away again: {done['again']:,}. In force already: {done['already']:,}."
-        f" Not of this history: {done['unknown']:,}."
-    )
-
-
-async def _restore_revocations(files: list[Path]) -> Counter[str]:
-    from controlplane import revocations
-    from controlplane.database import database
-
-    done: Counter[str] = Counter()
-    settings = load_settings(log_level="warning")
-    async with database(settings, progress) as dsn:
-        for path in files:
-            await revocations.recognise(dsn, path)
-        async with opened(dsn, settings) as app:
-            for path in files:
-                with path.open("rb") as file:
-                    done += await revocations.take_away_again(app, file)
-    return done
 
 
 def _named(names: list[str] | None) -> "Sequence[ReadModel]":

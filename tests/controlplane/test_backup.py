@@ -144,13 +144,13 @@ async def test_a_physical_backup_restores_as_a_new_timeline(data_dir: Path, tmp_
     first.close()
     copy = data_dir / "copy"
     with (copy / "pgdata" / "postgresql.auto.conf").open("a") as settings:
-        settings.write("restore_command = 'false'\n")
+        settings.write("restore_command = 'false'\nhot_standby = off\n")
     (copy / "pgdata" / "recovery.signal").touch()
     owner = (data_dir / "pgdata").stat()
     for path in (copy / "pgdata", *(copy / "pgdata").rglob("*")):
         os.chown(path, owner.st_uid, owner.st_gid)
     copy.chmod(0o711)
-    said = controlplane("restore-revocations", str(exported), CONTROLPLANE_DATA_DIR=str(copy))
+    said = controlplane("revocations", "repeat", str(exported), CONTROLPLANE_DATA_DIR=str(copy))
     assert said.stdout == "Taken away again: 1. In force already: 0. Not of this history: 0.\n", (
         said.stderr
     )
@@ -166,7 +166,7 @@ async def test_a_physical_backup_restores_as_a_new_timeline(data_dir: Path, tmp_
 
 async def write_journal(app: App, path: Path) -> None:
     """Have the journal written, as `serve` does."""
-    keeping = App(Settings(revocations_file=path), app.services, app.projector, app.epoch)
+    keeping = App(Settings(revocations_file=str(path)), app.services, app.projector, app.epoch)
     async with revocations.kept(keeping):
         deadline = time.monotonic() + 20
         wanted = await app.services.pool.fetchval(
@@ -251,7 +251,7 @@ async def test_a_restore_in_place_raises_the_epoch_above_that_of_the_journal(
         assert await app.services.pool.fetchval("SELECT current_epoch()") == epoch
         await revocations.recognise(dsn, path)
         assert await app.services.pool.fetchval("SELECT current_epoch()") == epoch
-    said = controlplane("raise-epoch", CONTROLPLANE_DATABASE_URL=dsn)
+    said = controlplane("epoch", "raise", CONTROLPLANE_DATABASE_URL=dsn)
     assert said.stdout == f"This is epoch {app.epoch + 8}.\n", said.stderr
 
 

@@ -11,7 +11,7 @@ from controlplane.graphql.schema import KINDS, schema
 from domain.access_token import Role
 from tests.controlplane.graphql.everything import FIELDS, READS, Look
 from tests.controlplane.graphql.portal import Portal
-from tests.controlplane.graphql.test_tenancy_of_everything import everything, filled
+from tests.controlplane.graphql.test_tenancy_of_everything import filled
 from tests.given import caller
 
 LIST = """query ($f: Int, $a: String, $l: Int, $b: String) {
@@ -22,8 +22,6 @@ PRODUCTS = """query ($f: Int, $a: String, $o: Order!) {
   products(first: $f, after: $a, orderBy: $o) {
     edges { cursor node { slug } } pageInfo { hasNextPage endCursor } } }"""
 NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
-
-__all__ = ["everything"]
 
 
 def test_every_connection_has_the_shape_of_the_specification() -> None:

@@ -10,10 +10,7 @@ from typing import Any
 import pytest
 from graphql import GraphQLObjectType
 
-from controlplane.commands.access_token import IssueToken
-from controlplane.graphql.node import named
 from controlplane.graphql.schema import schema
-from domain.access_token import Role
 from tests.controlplane.graphql.everything import (
     EVERYBODY,
     FIELDS,
@@ -25,43 +22,10 @@ from tests.controlplane.graphql.everything import (
     Verb,
 )
 from tests.controlplane.graphql.portal import Portal
-from tests.given import PETSTORE, caller
 
 TABLE = "tests/controlplane/graphql/everything.py"
 ROOT = Path(__file__).parents[3]
 NOT_PERMITTED, NOT_FOUND = "NOT_PERMITTED", "NOT_FOUND"
-
-
-@pytest.fixture
-async def everything(shop: Portal) -> Portal:
-    """Return a shop that also has drafts, a group of named products and a gateway's token."""
-    ids = shop.ids
-    more: dict[str, tuple[str, dict[str, Any]]] = {
-        "draft": ("defineProduct", {"slug": "draft", "name": "draft"}),
-        "draft_version": (
-            "defineVersion",
-            {"productId": ids["product"], "number": "2.0.0", "document": PETSTORE.decode()},
-        ),
-        "drafted": (
-            "definePlan",
-            {"slug": "drafted", "name": "drafted", "productIds": [ids["inner"]]},
-        ),
-        "named_group": (
-            "openGatewayGroup",
-            {"slug": "named", "environment": "test", "productIds": [ids["product"]]},
-        ),
-        "token": ("issueToken", {"name": "ci", "role": "AUDITOR"}),
-    }
-    for name, (verb, said) in more.items():
-        ids[name] = (await shop.done("owner", verb, **said))["id"]
-    await shop.done("manager", "draftPlanVersion", planId=ids["drafted"], terms={})
-    issue = IssueToken(
-        name="edge", role=Role.GATEWAY, gateway_id=named(ids["gateway"], "Gateway", "id")
-    )
-    issued = await shop.execute(issue, caller(Role.OWNER, shop.organization_id))
-    shop.tokens["gateway"] = issued.secret
-    await shop.seen()
-    return shop
 
 
 def fields_with_arguments() -> Iterator[str]:
