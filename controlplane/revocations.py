@@ -44,7 +44,8 @@ from domain.subscription import (
 
 PAGE_EVENTS = 10_000
 POLL_S = 1.0
-LINE_BYTES = 64 * 2**10
+LINE_BYTES = 256 * 2**10
+"""More than any line has: a reason of 20,000 characters, each written as an escape."""
 CONNECT_S = 5.0
 _CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 Again: TypeAlias = Callable[[UUID, Mapping[str, Any], str], Command]
@@ -67,7 +68,7 @@ log = structlog.get_logger()
 
 
 class JournalBrokenError(Exception):
-    """A line of the journal of revocations cannot be read."""
+    """The journal of revocations cannot be used."""
 
 
 class Line(NamedTuple):
@@ -85,6 +86,14 @@ class Line(NamedTuple):
 def journal_of(settings: Settings) -> Path | None:
     """Return the journal that the settings name, None if they name none."""
     return Path(settings.revocations_file) if settings.revocations_file else None
+
+
+def require_writable(journal: Path) -> None:
+    """Raise JournalBrokenError for a journal that cannot be written."""
+    try:
+        os.close(_opened(journal))
+    except OSError as error:
+        raise JournalBrokenError(f"{journal} cannot be written: {error.strerror}.") from None
 
 
 def lines(file: Iterable[bytes]) -> Iterator[Line]:
@@ -220,7 +229,7 @@ async def _keep(app: App, journal: Path) -> None:
     app.projector.watchers.append(woken.set)
     while True:
         try:
-            file = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            file = _opened(journal)
             try:
                 # Another process writes as long as it lives; then it is our turn.
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -232,6 +241,13 @@ async def _keep(app: App, journal: Path) -> None:
         except (*UNREACHABLE, JournalBrokenError) as error:
             log.warning("revocations.not_written", error=str(error) or type(error).__name__)
             await asyncio.sleep(POLL_S)
+        except Exception:
+            log.exception("revocations.failed")
+            await asyncio.sleep(POLL_S)
+
+
+def _opened(journal: Path) -> int:
+    return os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
 async def _follow(app: App, journal: Path, file: int, woken: asyncio.Event) -> None:

@@ -98,6 +98,7 @@ async def _restored(dsn: str, settings: Settings) -> AsyncIterator[App]:
 
     journal = revocations.journal_of(settings)
     if journal is not None:
+        revocations.require_writable(journal)
         await revocations.recognise(dsn, journal)
     async with running(dsn, settings) as app:
         if journal is not None:

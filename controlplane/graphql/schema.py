@@ -20,6 +20,7 @@ from controlplane.graphql.application import (
 from controlplane.graphql.as_of import AsOfArgument, look_back
 from controlplane.graphql.audit import AUDIT_EVENT, AuditQueries
 from controlplane.graphql.credential import CREDENTIAL, CredentialMutations
+from controlplane.graphql.errors import invalid
 from controlplane.graphql.gateway import (
     GATEWAY,
     GATEWAY_GROUP,
@@ -27,6 +28,7 @@ from controlplane.graphql.gateway import (
     GatewayQueries,
 )
 from controlplane.graphql.loaders import Info, Kind, one_anywhere
+from controlplane.graphql.moment import has_history
 from controlplane.graphql.node import Node, key_of, parts_of
 from controlplane.graphql.organization import (
     ORGANIZATION,
@@ -96,6 +98,8 @@ class Query(
         kind = _BY_NAME.get(name)
         if kind is None:
             return None
+        if as_of is not None and not has_history(kind.table):
+            raise invalid(f"The past of the type {name} is not kept; ask without `asOf`.")
         key = key_of(tuple(column.kind for column in kind.key[1:]), parts)
         if key is None:
             return None

@@ -270,6 +270,17 @@ def test_a_journal_of_something_else_is_refused(line: str) -> None:
         list(revocations.lines([line.encode()]))
 
 
+def test_a_service_whose_journal_cannot_be_written_does_not_start(dsn: str, tmp_path: Path) -> None:
+    journal = str(tmp_path / "nowhere" / "journal")
+    said = controlplane(
+        "serve", CONTROLPLANE_DATABASE_URL=dsn, CONTROLPLANE_REVOCATIONS_FILE=journal
+    )
+    assert said.returncode == 1
+    assert said.stderr == (
+        f"controlplane: {journal} cannot be written: No such file or directory.\n"
+    )
+
+
 def test_everything_that_is_taken_away_for_good_is_in_the_journal() -> None:
     final = {
         event.TOPIC

@@ -119,6 +119,10 @@ async def test_a_moment_that_cannot_be_meant_is_refused_and_one_before_it_began_
         for query, of in ((PRODUCT, id_), (CONFIG, shop.ids["group"])):
             error = await shop.error("owner", query, id=of, asOf=as_of)
             assert error["extensions"]["code"] == code, as_of
+    token = (await shop.done("owner", "issueToken", name="x", role="AUDITOR"))["id"]
+    node = "query ($id: ID!, $asOf: AsOf) { node(id: $id, asOf: $asOf) { id } }"
+    error = await shop.error("owner", node, id=token, asOf={"at": "0001-01-01T00:00:00Z"})
+    assert error["extensions"]["code"] == "INVALID_ARGUMENT"
     error = await shop.error(None, PRODUCT, id=id_, asOf={"position": f"{epoch}.1"})
     assert error["extensions"]["code"] == "NOT_PERMITTED"
 
@@ -288,7 +292,7 @@ async def test_any_history_folded_to_any_position_is_what_was_there_then(app: Ap
 
     stories: list[list[Recorded]] = []
 
-    @settings(max_examples=15, database=None)
+    @settings(max_examples=8, database=None)
     @given(STORIES)
     def collect(story: list[Recorded]) -> None:
         stories.append(story)
