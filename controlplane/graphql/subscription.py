@@ -21,10 +21,19 @@ from controlplane.commands.subscription import (
     TransferSubscription,
 )
 from controlplane.graphql import application, credential, plan, visibility
+from controlplane.graphql.as_of import AsOfArgument, look_back
 from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
 from controlplane.graphql.enums import SubscriptionState
 from controlplane.graphql.errors import Rejected, invalid
-from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one, same_noun
+from controlplane.graphql.loaders import (
+    ORGANIZATION,
+    Info,
+    Key,
+    Kind,
+    one,
+    one_anywhere,
+    same_noun,
+)
 from controlplane.graphql.node import Node, named, named_key
 from controlplane.graphql.paging import (
     After,
@@ -216,6 +225,19 @@ class SubscriptionQueries:
         window = Window(first, after, last, before)
         found: SubscriptionConnection = await page(info, ALL, window, conditions=conditions)
         return found
+
+    @strawberry.field
+    async def subscription(
+        self,
+        info: Info,
+        *,
+        id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")],
+        as_of: AsOfArgument = None,
+    ) -> Subscription | None:
+        """Return one subscription, null if the caller sees none such."""
+        await look_back(info, as_of)
+        key = named_key(id, "Subscription", ("uuid",))
+        return await one_anywhere(info, SUBSCRIPTION, key or (None,))
 
 
 _COMMENT = (
