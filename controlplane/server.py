@@ -15,8 +15,10 @@ from aiohttp.typedefs import Middleware
 from controlplane import audit, health, http, metrics, openapi
 from controlplane.app import App
 from controlplane.gateway import routes as gateway
+from controlplane.graphql import cors
 from controlplane.graphql import view as graphql
 from controlplane.logs import AccessLogger, EveryAccessLogger
+from controlplane.portal import graphiql
 from controlplane.settings import Settings
 
 BACKLOG = 1_024
@@ -42,12 +44,12 @@ class Site:
     def application(self) -> web.Application:
         """Return all routes with what holds for each of them."""
         settings = self._app.settings
-        outermost = [_measured, self._counted()]
+        outermost = [_measured, self._counted(), cors.middleware(settings.origins)]
         application = web.Application(
             middlewares=[*outermost, http.middleware(self._app), _body_in_time(settings.body_s)],
             client_max_size=settings.body_limit_bytes,
         )
-        for surface in (health, openapi, audit, graphql, gateway):
+        for surface in (health, openapi, audit, graphql, gateway, graphiql):
             application.add_routes(surface.routes(self._app))
         return application
 

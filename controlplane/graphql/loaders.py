@@ -14,6 +14,7 @@ from strawberry.types import Info as StrawberryInfo
 from controlplane.app import App
 from controlplane.context import Caller, Context
 from controlplane.graphql.errors import RefusedError, invalid
+from controlplane.graphql.feed import Feed
 from controlplane.graphql.scalars import Position
 from controlplane.graphql.visibility import Visible
 from controlplane.store import lent
@@ -65,6 +66,8 @@ class Request:
     loaders: dict[object, DataLoader[Any, Any]] = field(default_factory=dict)
     spent: Counter[Pages] = field(default_factory=Counter)
     """How many rows were read, by what was asked for."""
+    feed: Feed | None = None
+    """Who tells subscriptions that something happened; none but over a WebSocket."""
 
     @property
     def caller(self) -> Caller:
