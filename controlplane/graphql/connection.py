@@ -330,4 +330,4 @@ def _foreseen(error: Exception) -> GraphQLError:
     """Return the error as one of execution, of which nothing is shown that was not meant to be."""
     if isinstance(error, GraphQLError):
         return error
-    return GraphQLError(type(error).__name__, path=[], original_error=error)
+    return GraphQLError(type(error).__name__, path=["subscription"], original_error=error)

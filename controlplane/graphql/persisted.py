@@ -36,15 +36,14 @@ ON CONFLICT (sha256) DO UPDATE SET
 """
 _TRIM = """
 DELETE FROM persisted_documents WHERE sha256 = ANY(ARRAY(
-    SELECT sha256 FROM persisted_documents ORDER BY anonymous, used_at DESC OFFSET $1 LIMIT 100
-)) OR sha256 = ANY(ARRAY(
-    SELECT sha256 FROM persisted_documents WHERE anonymous AND used_at < clock_timestamp() - $2
-    ORDER BY used_at LIMIT 100
-)) OR sha256 = ANY(ARRAY(
-    SELECT sha256 FROM persisted_documents WHERE NOT anonymous AND used_at < clock_timestamp() - $2
-    ORDER BY used_at LIMIT 100
-))
+    SELECT sha256 FROM persisted_documents ORDER BY anonymous, used_at DESC OFFSET $1 LIMIT $2))
 """
+_FORGET = """
+DELETE FROM persisted_documents WHERE sha256 = ANY(ARRAY(
+    SELECT sha256 FROM persisted_documents WHERE anonymous = $1
+    AND used_at < clock_timestamp() - $2::interval ORDER BY used_at LIMIT $3))
+"""
+BATCH_ROWS = 100
 
 
 class Persisted:
@@ -95,7 +94,9 @@ class Persisted:
         settings = self._app.settings
         async with lent(self._app.services.pool, settings.database_budget_s) as connection:
             await connection.execute(_KEEP, bytes.fromhex(wanted), text, anonymous)
-            await connection.execute(_TRIM, REGISTERED, timedelta(days=UNUSED_DAYS))
+            await connection.execute(_TRIM, REGISTERED, BATCH_ROWS)
+            for each in (True, False):
+                await connection.execute(_FORGET, each, timedelta(days=UNUSED_DAYS), BATCH_ROWS)
         self._remember(wanted, text)
 
     def _admit(self, query: object, refused: int) -> None:

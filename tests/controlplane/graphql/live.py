@@ -69,14 +69,17 @@ async def connected(
     client: Client, token: str | None = None, **headers: str
 ) -> AsyncIterator[Socket]:
     """Yield a connection that was acknowledged."""
-    async with raw(client, **headers) as socket:
+    async with raw(client, PROTOCOL, True, **headers) as socket:  # noqa: FBT003
         await socket.initialise(token)
         yield socket
 
 
 @asynccontextmanager
 async def raw(
-    client: Client, protocol: str = PROTOCOL, *, autoping: bool = True, **headers: str
+    client: Client,
+    protocol: str = PROTOCOL,
+    autoping: bool = True,  # noqa: FBT001, FBT002  # headers are named
+    **headers: str,
 ) -> AsyncIterator[Socket]:
     """Yield a connection on which nothing was said yet."""
     async with client.ws_connect(
