@@ -1,6 +1,7 @@
 """Serving: the routes of every surface in one application, and a life from ready to drained."""
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -130,6 +131,9 @@ async def listening(app: App, bound: socket.socket) -> AsyncIterator[None]:
     await runner.setup()
     pulse = asyncio.create_task(metrics.pulse(lambda: app.projector.position), name="pulse")
     site = web.SockSite(runner, bound, backlog=BACKLOG)
+    # Code and schemas stay: looking through them for garbage took 65 to 130 ms each time.
+    gc.collect()
+    gc.freeze()
     try:
         await site.start()
         yield

@@ -247,3 +247,7 @@ async def test_documents_are_kept_and_bounded(
     for name in ("a", "a", "b", "c", "c", "a"):
         await portal.ask(None, f"{{ {name}: viewer {{ role }} }}")
     assert len(parsed) == 4
+    monkeypatch.setattr("controlplane.graphql.documents.KEPT_CHARS", 30)
+    for name in ("d", "b", "b", "d"):  # one has 22 characters
+        await portal.ask(None, f"{{ {name}: viewer {{ role }} }}")
+    assert len(parsed) == 7
