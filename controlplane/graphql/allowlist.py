@@ -12,11 +12,14 @@ class PersistedDocumentsError(Exception):
     """The documents of CONTROLPLANE_PERSISTED_DOCUMENTS cannot be read."""
 
 
-def allowed(where: Path) -> dict[str, str]:
+def allowed(named: str) -> dict[str, str]:
     """Return documents by their hashes: `*.graphql` of a directory, or a JSON object of a file.
 
     In the file a member is a document under its hash. Raises PersistedDocumentsError.
     """
+    if not named:
+        raise PersistedDocumentsError("CONTROLPLANE_PERSISTED_DOCUMENTS names no documents.")
+    where = Path(named)
     try:
         if where.is_dir():
             files = sorted(where.glob("**/*.graphql"))[: DOCUMENTS + 1]

@@ -7,7 +7,6 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from controlplane.app import App
 from controlplane.graphql.allowlist import allowed, digest
@@ -53,9 +52,8 @@ class Persisted:
         """Read the allowed documents, if only those are served. Raises PersistedDocumentsError."""
         self._app = app
         self._mode = app.settings.persisted
-        self._allowed = (
-            allowed(Path(app.settings.persisted_documents)) if self._mode == "allow-list" else {}
-        )
+        where = app.settings.persisted_documents
+        self._allowed = allowed(where) if self._mode == "allow-list" else {}
         self._at_hand: OrderedDict[str, tuple[str, datetime]] = OrderedDict()
 
     async def read(self, given: Mapping[str, object], refused: int) -> Asked:

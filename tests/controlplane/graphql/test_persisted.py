@@ -18,6 +18,7 @@ from controlplane.graphql.allowlist import PersistedDocumentsError, allowed
 from tests.controlplane.graphql.live import connected
 from tests.controlplane.graphql.portal import Portal
 from tests.controlplane.graphql.site import serving, visited
+from tests.processes import controlplane
 
 ROLE = "{ viewer { role } }"
 OTHER = "query Other { viewer { actor } }"
@@ -158,13 +159,20 @@ async def test_of_a_list_only_its_documents_are_served(app: App, tmp_path: Path)
 def test_a_list_is_a_directory_or_a_file_of_texts_by_their_hashes(tmp_path: Path) -> None:
     listed = tmp_path / "listed.json"
     listed.write_text(json.dumps({named(ROLE): ROLE, f"sha256:{named(OTHER)}": OTHER}))
-    assert allowed(listed) == {named(ROLE): ROLE, named(OTHER): OTHER}
+    assert allowed(str(listed)) == {named(ROLE): ROLE, named(OTHER): OTHER}
     for content in ("", "[]", "{}", '{"x": "y"}', '{"x": 1}', "[1]"):
         listed.write_text(content)
         with pytest.raises(PersistedDocumentsError):
-            allowed(listed)
+            allowed(str(listed))
     empty = tmp_path / "empty"
     empty.mkdir()
-    for where in (tmp_path / "nowhere", empty):
+    for where in (str(tmp_path / "nowhere"), str(empty), ""):
         with pytest.raises(PersistedDocumentsError):
             allowed(where)
+
+
+def test_a_list_that_cannot_be_read_ends_the_start_with_one_line(dsn: str) -> None:
+    said = controlplane("serve", CONTROLPLANE_DATABASE_URL=dsn, CONTROLPLANE_PERSISTED="allow-list")
+    assert said.returncode == 1
+    assert said.stderr.splitlines()[-1].endswith("names no documents.")
+    assert "Traceback" not in said.stderr

@@ -5,18 +5,20 @@ import gc
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from aiohttp import WSServerHandshakeError
+from aiohttp import ClientSession, WSServerHandshakeError
 
 from controlplane.app import App
 from controlplane.commands import execute
 from controlplane.commands.access_token import IssueToken, RevokeToken
 from controlplane.graphql import connection, websocket
 from domain.access_token import Role
-from tests.controlplane.graphql.live import connected, raw
+from tests import processes
+from tests.controlplane.graphql.live import Socket, connected, raw
 from tests.controlplane.graphql.portal import Portal
 from tests.controlplane.graphql.site import serving
 from tests.controlplane.graphql.test_http import TOO_MUCH
@@ -316,3 +318,21 @@ async def test_what_was_not_foreseen_is_masked_and_named(
             assert errors[0]["extensions"] == {"code": "INTERNAL", "reference": "mine"}
             if message["type"] == "next":
                 assert (await socket.receive())["type"] == "complete"
+
+
+async def test_a_process_with_open_connections_stops_at_once(dsn: str, tmp_path: Path) -> None:
+    with processes.serving(tmp_path / "log", "--demo", CONTROLPLANE_DATABASE_URL=dsn) as served:
+        async with (
+            ClientSession() as session,
+            session.ws_connect(served.announced["graphql"], protocols=[connection.PROTOCOL]) as one,
+            session.ws_connect(served.announced["graphql"], protocols=[connection.PROTOCOL]) as two,
+        ):
+            idle, following = Socket(one), Socket(two)
+            await idle.initialise()
+            await following.initialise(served.announced["tokens"]["auditor"])
+            await following.subscribe("1", EVENTS)
+            served.process.terminate()
+            for socket in (idle, following):
+                assert (await socket.closed(5))[0] == 1001
+        assert served.process.wait(5) == 0
+    assert "error" not in (tmp_path / "log").read_text()
