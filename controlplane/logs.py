@@ -8,6 +8,8 @@ import orjson
 import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.log import server_logger, web_logger
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
@@ -43,6 +45,18 @@ def configure(level: str) -> None:
     )
     # Libraries log for their own developers; of theirs only what went wrong matters here.
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+    for own in (server_logger, web_logger):
+        own.addFilter(malformed)
+
+
+def malformed(record: logging.LogRecord) -> bool:
+    """Have of a request that is no HTTP only its kind logged; what is quoted may hold a token."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = f"http.malformed {type(error).__name__}", ()
+        record.exc_info = None
+    return True
 
 
 def _json(event: Any, **_: Any) -> str:  # noqa: ANN401  # structlog's own signature

@@ -1,6 +1,7 @@
 """Serving: the routes of every surface in one application, and a life from ready to drained."""
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -15,8 +16,10 @@ from aiohttp.typedefs import Middleware
 from controlplane import audit, health, http, metrics, openapi, revocations
 from controlplane.app import App
 from controlplane.gateway import routes as gateway
+from controlplane.graphql import cors
 from controlplane.graphql import view as graphql
 from controlplane.logs import AccessLogger, EveryAccessLogger
+from controlplane.portal import graphiql
 from controlplane.settings import Settings
 
 BACKLOG = 1_024
@@ -48,12 +51,12 @@ class Site:
     def application(self) -> web.Application:
         """Return all routes with what holds for each of them."""
         settings = self._app.settings
-        outermost = [_measured, self._counted()]
+        outermost = [_measured, self._counted(), cors.middleware(settings.origins)]
         application = web.Application(
             middlewares=[*outermost, http.middleware(self._app), _body_in_time(settings.body_s)],
             client_max_size=settings.body_limit_bytes,
         )
-        for surface in (health, openapi, audit, graphql, gateway):
+        for surface in (health, openapi, audit, graphql, gateway, graphiql):
             application.add_routes(surface.routes(self._app))
         return application
 
@@ -134,6 +137,9 @@ async def listening(app: App, bound: socket.socket) -> AsyncIterator[None]:
     await runner.setup()
     pulse = asyncio.create_task(metrics.pulse(lambda: app.projector.position), name="pulse")
     site = web.SockSite(runner, bound, backlog=BACKLOG)
+    # Code and schemas stay: looking through them for garbage took 65 to 130 ms each time.
+    gc.collect()
+    gc.freeze()
     try:
         await site.start()
         async with revocations.kept(app):

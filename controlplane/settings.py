@@ -152,6 +152,32 @@ class Settings(BaseSettings):
             raise ValueError("must be set with an issuer, or nobody would be let in")
         return value
 
+    cors_origins: str = Field(
+        "",
+        pattern=r"^(\*|https?://[^\s/,]+)?(, *(\*|https?://[^\s/,]+))*$",
+        description="Origins whose pages may use `/graphql`, separated by commas; `*` for all.",
+    )
+    graphiql: bool = Field(default=True, description="Serve the GraphiQL page at `/graphiql`.")
+    persisted: Literal["off", "register", "allow-list"] = Field(
+        "register", description="Which documents are served by their hash; `allow-list`: no others."
+    )
+    persisted_documents: str = Field(
+        "",
+        description="Directory of `*.graphql`, or JSON file of texts by hash, for `allow-list`.",
+    )
+    websocket_init_s: float = Field(
+        5.0, gt=0, le=10, description="How long a WebSocket may be open without `connection_init`."
+    )
+    websocket_heartbeat_s: float = Field(
+        10.0, gt=0, le=13, description="Pause between pings; without a pong in half of it, closed."
+    )
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins of `cors_origins`."""
+        listed = (each.strip().lower() for each in self.cors_origins.split(","))
+        return frozenset(each for each in listed if each)
+
     def environment(self) -> dict[str, str]:
         """Return the variables from which another process gets the same settings."""
         return {

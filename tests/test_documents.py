@@ -10,7 +10,16 @@ from controlplane import audit
 from controlplane.auth import PERMISSIONS
 from controlplane.cli import cli
 from controlplane.gateway import delivery, endpoint, policy
-from controlplane.graphql import limits, loaders, moment, paging
+from controlplane.graphql import (
+    connection,
+    documents,
+    limits,
+    loaders,
+    moment,
+    paging,
+    persisted,
+    websocket,
+)
 from controlplane.settings import Settings
 from domain.access_token import Role
 from domain.contract.contract import OPERATIONS
@@ -102,6 +111,21 @@ def test_every_limit_is_in_the_table() -> None:
             moment.EVENTS,
             moment.EVENT_BYTES,
             moment.STREAMS,
+        ),
+        (
+            "portal: WebSockets of a process, and operations of each",
+            websocket.CONNECTIONS,
+            connection.OPERATIONS,
+        ),
+        ("portal: bytes of a message over a WebSocket", websocket.FRAME_BYTES),
+        (
+            "portal: seconds that a client may take to accept a message",
+            int(connection.SEND_S),
+        ),
+        (
+            "portal: documents registered, and characters of each",
+            persisted.REGISTERED,
+            documents.DOCUMENT_CHARS,
         ),
         (
             "gateways: bytes, tokens and nesting of an operation",

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from controlplane.address import CannotListenError
 from controlplane.auth import NotAuthenticatedError
 from controlplane.cli.session import UsageError
+from controlplane.graphql.allowlist import PersistedDocumentsError
 from controlplane.importing import ImportFailedError
 from controlplane.revocations import JournalBrokenError
 from controlplane.store import UNREACHABLE, UnavailableError
@@ -29,6 +30,7 @@ PLAIN = (
     MigrationError,
     NotAuthenticatedError,
     NotFreshError,
+    PersistedDocumentsError,
     ReadModelsBehindError,
     RebuildRunningError,
     UsageError,

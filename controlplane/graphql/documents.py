@@ -12,7 +12,9 @@ from controlplane.graphql.schema import schema
 
 DOCUMENTS = 500
 DOCUMENT_CHARS = 10_000
-"""A longer document is not kept; 500 of this length take about 100 MB."""
+"""A longer document is not kept."""
+KEPT_CHARS = 500_000
+"""Of all documents together, about 10 MB: the more is kept, the longer garbage is looked for."""
 MAX_ERRORS = 20
 """Validation stops here."""
 _RULES = (*specified_rules, MaxIntrospectionDepthRule)
@@ -47,6 +49,7 @@ class Documents:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Document] = OrderedDict()
+        self._chars = 0
 
     def read(self, text: str) -> Document:
         """Return the document. Raises GraphQLError, InvalidDocumentError."""
@@ -60,8 +63,10 @@ class Documents:
             raise RefusedError("TOO_MUCH_DEPTH", "The document is nested too deep.") from None
         if len(text) <= DOCUMENT_CHARS:
             self._kept[text] = document
-            if len(self._kept) > DOCUMENTS:
-                self._kept.popitem(last=False)
+            self._chars += len(text)
+            while len(self._kept) > DOCUMENTS or self._chars > KEPT_CHARS:
+                dropped, _ = self._kept.popitem(last=False)
+                self._chars -= len(dropped)
         return document
 
 

@@ -15,6 +15,7 @@ from strawberry.types import Info as StrawberryInfo
 from controlplane.app import App
 from controlplane.context import Caller, Context
 from controlplane.graphql.errors import RefusedError, invalid
+from controlplane.graphql.feed import Feed
 from controlplane.graphql.moment import STREAMS, Moment, has_history
 from controlplane.graphql.scalars import Position
 from controlplane.graphql.visibility import Visible
@@ -69,6 +70,8 @@ class Request:
     """How many rows were read, by what was asked for."""
     moments: dict[str | int, Moment] = field(default_factory=dict)
     """The past moments that fields of the root, by their names in the answer, ask about."""
+    feed: Feed | None = None
+    """Who tells subscriptions that something happened; none but over a WebSocket."""
 
     @property
     def caller(self) -> Caller:

@@ -33,6 +33,7 @@ from controlplane.graphql.invitation import (
     InvitationMutations,
     InvitationQueries,
 )
+from controlplane.graphql.live import Live
 from controlplane.graphql.loaders import Info, Kind, one_anywhere
 from controlplane.graphql.moment import has_history
 from controlplane.graphql.node import Node, key_of, parts_of
@@ -183,7 +184,7 @@ def _text(documented: object) -> str | None:
 
 
 schema: GraphQLSchema = _described(
-    strawberry.Schema(Query, Mutation, config=StrawberryConfig(scalar_map=SCALARS))._schema  # noqa: SLF001  # executed by graphql-core, with limits and caching of our own
+    strawberry.Schema(Query, Mutation, Live, config=StrawberryConfig(scalar_map=SCALARS))._schema  # noqa: SLF001  # executed by graphql-core, with limits and caching of our own
 )
 
 

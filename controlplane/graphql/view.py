@@ -1,7 +1,7 @@
 """GraphQL over HTTP: POST, and GET for queries, at /graphql."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import structlog
@@ -15,10 +15,16 @@ from graphql import (
 )
 
 from controlplane.app import App
+from controlplane.graphql.asking import Asked, RefusedRequestError, loaded
+from controlplane.graphql.connection import PROTOCOL, Engine
 from controlplane.graphql.documents import Document, Documents, InvalidDocumentError
+from controlplane.graphql.feed import Feed
+from controlplane.graphql.freshness import fresh
 from controlplane.graphql.loaders import Request
+from controlplane.graphql.persisted import Persisted
 from controlplane.graphql.scalars import read_position
 from controlplane.graphql.schema import schema
+from controlplane.graphql.websocket import WebSockets, is_handshake
 from controlplane.http import AWAY, CONTEXT
 from controlplane.store import UNREACHABLE
 
@@ -32,47 +38,47 @@ _ACCEPTED = {
     "*/*": JSON,
     RESPONSE_JSON: RESPONSE_JSON,
 }
+_FAILED = web.ResponseKey("failed", bool)
 log = structlog.get_logger()
-
-
-class _Asked(NamedTuple):
-    """What a request asks for, by the words of GraphQL over HTTP."""
-
-    query: str
-    variables: dict[str, Any]
-    operation_name: str | None
-
-
-class _RefusedRequestError(Exception):
-    """A request that is not executed: the status of the answer, and what was wrong."""
-
-    def __init__(self, status: int, *errors: GraphQLError | str) -> None:
-        super().__init__()
-        self.status = status
-        self.errors = [GraphQLError(each) if isinstance(each, str) else each for each in errors]
 
 
 def routes(app: App) -> list[web.RouteDef]:
     """Return the routes of the surface for portals and administrators."""
-    documents = Documents()
+    documents, persisted, feed = Documents(), Persisted(app), Feed(app)
 
-    async def get(request: web.Request) -> web.Response:
-        return await _answered(app, documents, request)
+    async def admit(
+        given: Mapping[str, object], context: Request, refused: int
+    ) -> tuple[Asked, Document]:
+        asked = await persisted.read(given, refused)
+        document = _admitted(documents, asked, context, refused)
+        await persisted.register(asked, anonymous=context.caller.role is None)
+        return asked, document
+
+    engine = Engine(admit, _executed, _shown)
+    sockets = WebSockets(app, engine, feed)
+
+    async def get(request: web.Request) -> web.StreamResponse:
+        if is_handshake(request):
+            return await sockets.serve(request)
+        response = await _answered(app, engine, request)
+        if response.status != web.HTTPOk.status_code or response[_FAILED]:
+            return response
+        return fresh(request, response, anonymous=request[CONTEXT].caller.role is None)
 
     async def post(request: web.Request) -> web.Response:
-        return await _answered(app, documents, request)
+        return await _answered(app, engine, request)
 
     return [web.get(PATH, get, allow_head=False), web.post(PATH, post)]
 
 
-async def _answered(app: App, documents: Documents, request: web.Request) -> web.Response:
+async def _answered(app: App, engine: Engine, request: web.Request) -> web.Response:
     media = _media(request.headers.get("Accept"))
     if media is None:
         return _response(JSON, 406, [GraphQLError(f"Accept {JSON} or {RESPONSE_JSON}.")])
     context = Request(app, request[CONTEXT])
     try:
-        result = await _result(documents, request, context, media)
-    except _RefusedRequestError as error:
+        result = await _result(engine, request, context, media)
+    except RefusedRequestError as error:
         return _response(media, error.status, error.errors)
     errors = [_shown(error, context) for error in result.errors or ()]
     away = any((error.extensions or {}).get("code") == "UNAVAILABLE" for error in errors)
@@ -81,33 +87,36 @@ async def _answered(app: App, documents: Documents, request: web.Request) -> web
 
 
 async def _result(
-    documents: Documents, request: web.Request, context: Request, media: str
+    engine: Engine, request: web.Request, context: Request, media: str
 ) -> ExecutionResult:
-    asked = _from_url(request) if request.method == "GET" else await _from_body(request)
+    given = _from_url(request) if request.method == "GET" else await _from_body(request)
     # Clients of plain JSON read the errors of a document only when the status is 200.
     refused = 400 if media == RESPONSE_JSON else 200
-    document = _admitted(documents, asked, context, refused)
-    if request.method == "GET" and _changes(document, asked.operation_name):
-        raise _RefusedRequestError(405, "GET is for queries; send mutations by POST.")
+    asked, document = await engine.admit(given, context, refused)
+    kind = _kind(document, asked.operation_name)
+    if request.method == "GET" and kind not in {None, OperationType.QUERY}:
+        raise RefusedRequestError(405, "GET is for queries; send mutations by POST.")
+    if kind is OperationType.SUBSCRIPTION:
+        raise RefusedRequestError(refused, f"Subscriptions need a WebSocket and {PROTOCOL}.")
     await _wait(context, request.headers.get(POSITION_HEADER))
     result = await _executed(document, asked, context)
     if result.data is None and all(error.path is None for error in result.errors or ()):
-        raise _RefusedRequestError(refused, *(result.errors or ()))  # unknown operation, variables
+        raise RefusedRequestError(refused, *(result.errors or ()))  # unknown operation, variables
     return result
 
 
-def _admitted(documents: Documents, asked: _Asked, context: Request, refused: int) -> Document:
+def _admitted(documents: Documents, asked: Asked, context: Request, refused: int) -> Document:
     try:
         document = documents.read(asked.query)
         document.admit(anonymous=context.caller.role is None)
     except InvalidDocumentError as invalid:
-        raise _RefusedRequestError(refused, *invalid.errors) from None
+        raise RefusedRequestError(refused, *invalid.errors) from None
     except GraphQLError as error:
-        raise _RefusedRequestError(refused, error) from None
+        raise RefusedRequestError(refused, error) from None
     return document
 
 
-async def _executed(document: Document, asked: _Asked, context: Request) -> ExecutionResult:
+async def _executed(document: Document, asked: Asked, context: Request) -> ExecutionResult:
     result = execute(
         schema,
         document.parsed,
@@ -125,13 +134,13 @@ async def _wait(context: Request, header: str | None) -> None:
     try:
         number = context.number(read_position(header))
     except GraphQLError as error:
-        raise _RefusedRequestError(400, error) from None
+        raise RefusedRequestError(400, error) from None
     await context.app.projector.wait_until(number)
 
 
-def _changes(document: Document, operation_name: str | None) -> bool:
+def _kind(document: Document, operation_name: str | None) -> OperationType | None:
     operation = get_operation_ast(document.parsed, operation_name)
-    return operation is not None and operation.operation is not OperationType.QUERY
+    return None if operation is None else operation.operation
 
 
 def _media(accept: str | None) -> str | None:
@@ -158,49 +167,28 @@ def _quality(parameters: list[str]) -> float:
     return 1.0
 
 
-def _from_url(request: web.Request) -> _Asked:
+def _from_url(request: web.Request) -> Mapping[str, object]:
     given: dict[str, object] = {}
-    for name in ("query", "operationName"):
+    for name in ("query", "operationName", "documentId"):
         if name in request.query:
             given[name] = request.query[name]
     for name in ("variables", "extensions"):
         text = request.query.get(name)
         if text:
-            given[name] = _loaded(text.encode(errors="replace"), f"The parameter {name}")
-    return _asked(given)
+            given[name] = loaded(text.encode(errors="replace"), f"The parameter {name}")
+    return given
 
 
-async def _from_body(request: web.Request) -> _Asked:
+async def _from_body(request: web.Request) -> Mapping[str, object]:
     if request.content_type != JSON:
-        raise _RefusedRequestError(415, f"Send the request as {JSON}.")
+        raise RefusedRequestError(415, f"Send the request as {JSON}.")
     charset = request.charset or "utf-8"
     if charset.lower().replace("-", "") != "utf8":
-        raise _RefusedRequestError(415, "Send the request in UTF-8.")
-    body = _loaded(await request.read(), "The body")
+        raise RefusedRequestError(415, "Send the request in UTF-8.")
+    body = loaded(await request.read(), "The body")
     if not isinstance(body, dict):
-        raise _RefusedRequestError(400, "The body is one JSON object; batches are not served.")
-    return _asked(body)
-
-
-def _loaded(text: bytes, what: str) -> object:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise _RefusedRequestError(400, f"{what} is not JSON in UTF-8: {error.msg}.") from None
-
-
-def _asked(given: Mapping[str, object]) -> _Asked:
-    query, name = given.get("query"), given.get("operationName")
-    variables, extensions = given.get("variables"), given.get("extensions")
-    if not isinstance(query, str) or not query:
-        raise _RefusedRequestError(400, "`query` is missing, or no string.")
-    if name is not None and not isinstance(name, str):
-        raise _RefusedRequestError(400, "`operationName` is no string.")
-    if variables is not None and not isinstance(variables, dict):
-        raise _RefusedRequestError(400, "`variables` is no object.")
-    if extensions is not None and not isinstance(extensions, dict):
-        raise _RefusedRequestError(400, "`extensions` is no object.")
-    return _Asked(query, variables or {}, name or None)
+        raise RefusedRequestError(400, "The body is one JSON object; batches are not served.")
+    return body
 
 
 def _shown(error: GraphQLError, context: Request) -> GraphQLError:
@@ -230,10 +218,12 @@ def _response(
         headers["Retry-After"] = "1"
     if status == web.HTTPMethodNotAllowed.status_code:
         headers["Allow"] = "POST"
-    return web.Response(
+    response = web.Response(
         body=orjson.dumps({**answer, **data}),
         status=status,
         content_type=media,
         charset="utf-8",
         headers=headers,
     )
+    response[_FAILED] = bool(errors)
+    return response

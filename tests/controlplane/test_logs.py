@@ -7,6 +7,7 @@ import sys
 PROGRAM = """
 import logging
 import structlog
+from aiohttp.http_exceptions import LineTooLong
 from controlplane import logs
 
 logs.configure("info")
@@ -25,6 +26,10 @@ with structlog.contextvars.bound_contextvars(request="trace-1"):
         log.exception("something.failed")
         logging.getLogger("aiohttp.server").exception("a library failed")
 logging.getLogger("asyncio").info("chatter")
+try:
+    raise LineTooLong(b"GET /?token=hunter2", 8190)
+except LineTooLong:
+    logging.getLogger("aiohttp.server").exception("Error handling request")
 """
 
 
@@ -37,10 +42,11 @@ def test_every_line_is_an_object_with_its_request_and_no_local_variable() -> Non
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [line["event"] for line in lines] == [
         *("something.happened", "something.failed", "a library failed"),
+        "http.malformed LineTooLong",
     ]
-    assert {line["request"] for line in lines} == {"trace-1"}
-    assert {line["level"] for line in lines} == {"info", "error"}
-    for line in lines[1:]:
+    assert {line["request"] for line in lines[:3]} == {"trace-1"}
+    assert [line["level"] for line in lines] == ["info", "error", "error", "warning"]
+    for line in lines[1:3]:
         (raised,) = line["exception"]
         assert raised["exc_value"] == "it failed"
         assert all("locals" not in frame for frame in raised["frames"])

@@ -170,10 +170,11 @@ class Portal:
 
 
 @asynccontextmanager
-async def opened(app: App) -> AsyncIterator[Portal]:
+async def opened(app: App, application: web.Application | None = None) -> AsyncIterator[Portal]:
     """Serve the control plane with tokens for all roles, until the block ends."""
-    application = web.Application(middlewares=[middleware(app)], client_max_size=2 * 2**20)
-    application.add_routes(routes(app))
+    if application is None:
+        application = web.Application(middlewares=[middleware(app)], client_max_size=2 * 2**20)
+        application.add_routes(routes(app))
     async with TestClient(TestServer(application)) as client:
         portal = Portal(app, client)
         for slug, owner in (("bad", "stranger"), ("ace", "owner")):

@@ -5,9 +5,10 @@ from urllib.parse import urlencode
 
 import asyncpg
 import pytest
-from graphql import get_introspection_query
+from graphql import GraphQLError, get_introspection_query
 
 from controlplane.graphql import limits, loaders
+from controlplane.graphql.documents import Documents, InvalidDocumentError
 from controlplane.store import UnavailableError
 from tests.controlplane.graphql.portal import Portal
 
@@ -155,6 +156,17 @@ async def test_a_document_that_asks_for_too_much_is_refused_at_once(portal: Port
             assert error["extensions"]["code"] == code
 
 
+def test_a_document_that_asks_for_too_much_takes_little_of_the_event_loop() -> None:
+    for query, _ in TOO_MUCH:
+        took = []
+        for _attempt in range(3):
+            began = time.thread_time()
+            with pytest.raises((GraphQLError, InvalidDocumentError)):
+                Documents().read(query)
+            took.append(time.thread_time() - began)
+        assert min(took) < 0.05, query[:80]
+
+
 async def test_a_request_reads_a_bounded_number_of_rows(
     shop: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,3 +259,7 @@ async def test_documents_are_kept_and_bounded(
     for name in ("a", "a", "b", "c", "c", "a"):
         await portal.ask(None, f"{{ {name}: viewer {{ role }} }}")
     assert len(parsed) == 4
+    monkeypatch.setattr("controlplane.graphql.documents.KEPT_CHARS", 30)
+    for name in ("d", "b", "b", "d"):  # one has 22 characters
+        await portal.ask(None, f"{{ {name}: viewer {{ role }} }}")
+    assert len(parsed) == 7
