@@ -170,10 +170,9 @@ class History:
                 at=at,
                 why=why,
             ),
-            lambda: Page.write(
-                id_, product_id=one, slug=slug, title=label, source="# Old", at=at, why=why
-            ),
         )
+        if noun == len(makers):
+            return _page(id_, one, slug, at, why)
         return makers[noun]()
 
     def _change(self, thing: Aggregate, verb: int, at: datetime, why: Why) -> None:
@@ -260,6 +259,12 @@ class History:
                 thing.issue_credential(
                     key, sha256="a" * 64, sha1="b" * 28, not_after=None, at=at, why=why
                 )
+
+
+def _page(id_: UUID, product_id: UUID, slug: str, at: datetime, why: Why) -> Page:
+    return Page.write(
+        id_, product_id=product_id, slug=slug, title=slug, source="# Old", at=at, why=why
+    )
 
 
 def _told(steps: list[tuple[int, int, int]]) -> list[Recorded]:

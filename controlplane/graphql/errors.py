@@ -47,7 +47,7 @@ from domain.contract.document import (
 )
 from domain.gateway_group import GroupProductsInvalidError
 from domain.page import PageNotWithdrawnError, PageSourceInvalidError, PageWithdrawnError
-from domain.plan import (
+from domain.plan_life import (
     NoDraftPlanVersionError,
     PlanClosedError,
     PlanKeylessError,
