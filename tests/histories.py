@@ -113,8 +113,7 @@ class History:
         aggregate.pending_events.clear()
 
     def _begun(self, noun: int, number: int, at: datetime, why: Why) -> Aggregate:
-        id_ = UUID(int=len(self._things) + 1)
-        one, two = UUID(int=number + 1), UUID(int=number + 2)
+        id_, one, two = (UUID(int=n) for n in (len(self._things) + 1, number + 1, number + 2))
         label, slug = f"Name {number}", f"slug-{number}"
         sealed = Sealed(str(id_), "Ym94")
         makers: tuple[Callable[[], Aggregate], ...] = (
@@ -170,9 +169,8 @@ class History:
                 at=at,
                 why=why,
             ),
+            lambda: _page(id_, one, slug, at, why),
         )
-        if noun == len(makers):
-            return _page(id_, one, slug, at, why)
         return makers[noun]()
 
     def _change(self, thing: Aggregate, verb: int, at: datetime, why: Why) -> None:
