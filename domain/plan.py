@@ -2,13 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Any, Self
 from uuid import UUID
 
 from domain import text
-from domain.aggregate import Aggregate, DomainError, First, Why
+from domain.aggregate import Aggregate, First, Why
 from domain.audience import Visibility, audience
+from domain.plan_life import (
+    NoDraftPlanVersionError,
+    PlanClosedError,
+    PlanKeylessError,
+    PlanNotDeprecatedError,
+    PlanNotForTeamError,
+    PlanNotPublishedError,
+    PlanState,
+    PlanVersionState,
+    ProductsInvalidError,
+)
 from domain.plan_terms import (
     CALLS_MAX,
     WINDOW_S_MAX,
@@ -32,12 +42,15 @@ __all__ = [
     "WINDOW_S_MAX",
     "Approval",
     "LimitAlgorithm",
+    "NoDraftPlanVersionError",
     "Plan",
+    "PlanNotPublishedError",
     "PlanState",
     "PlanTerms",
     "PlanVersionState",
     "Price",
     "PriceInvalidError",
+    "ProductsInvalidError",
     "Quota",
     "QuotaInvalidError",
     "QuotaPeriod",
@@ -46,51 +59,6 @@ __all__ = [
 ]
 
 PRODUCTS = 50
-
-
-class PlanState(Enum):
-    """Where a plan is in its life."""
-
-    DRAFT = "DRAFT"
-    PUBLISHED = "PUBLISHED"
-    DEPRECATED = "DEPRECATED"
-    CLOSED = "CLOSED"
-
-
-class PlanVersionState(Enum):
-    """Where a version of a plan is in its life."""
-
-    DRAFT = "DRAFT"
-    PUBLISHED = "PUBLISHED"
-    SUPERSEDED = "SUPERSEDED"
-
-
-class NoDraftPlanVersionError(DomainError):
-    """There is no draft version of this plan to publish; draft one first."""
-
-
-class PlanNotPublishedError(DomainError):
-    """Only a published plan can be subscribed to, or deprecated."""
-
-
-class PlanNotDeprecatedError(DomainError):
-    """Only a deprecated plan can be relieved of its deprecation."""
-
-
-class PlanClosedError(DomainError):
-    """The plan is closed for ever: it takes no new subscriptions and has no new versions."""
-
-
-class PlanKeylessError(DomainError):
-    """A keyless plan is called without a subscription, and cannot be subscribed to."""
-
-
-class PlanNotForTeamError(DomainError):
-    """The plan is offered to other teams only."""
-
-
-class ProductsInvalidError(DomainError):
-    """A plan sells 1 to 50 products, each once."""
 
 
 class Plan(Aggregate):

@@ -115,8 +115,7 @@ class History:
         aggregate.pending_events.clear()
 
     def _begun(self, noun: int, number: int, at: datetime, why: Why) -> Aggregate:
-        id_ = UUID(int=len(self._things) + 1)
-        one, two = UUID(int=number + 1), UUID(int=number + 2)
+        id_, one, two = (UUID(int=n) for n in (len(self._things) + 1, number + 1, number + 2))
         label, slug = f"Name {number}", f"slug-{number}"
         sealed = Sealed(str(id_), "Ym94")
         makers: tuple[Callable[[], Aggregate], ...] = (
@@ -185,9 +184,7 @@ class History:
                 at=at,
                 why=why,
             ),
-            lambda: Page.write(
-                id_, product_id=one, slug=slug, title=label, source="# Old", at=at, why=why
-            ),
+            lambda: _page(id_, one, slug, at, why),
         )
         return makers[noun]()
 
@@ -361,6 +358,12 @@ def _change_person(thing: Developer | Invitation, verb: int, at: datetime, why: 
             thing.change_role(TeamRole.ADMIN, at=at, why=why)
         case Developer():
             thing.grant_tokens([UUID(int=verb)], at=at, why=why)
+
+
+def _page(id_: UUID, product_id: UUID, slug: str, at: datetime, why: Why) -> Page:
+    return Page.write(
+        id_, product_id=product_id, slug=slug, title=slug, source="# Old", at=at, why=why
+    )
 
 
 def _told(steps: list[tuple[int, int, int]]) -> list[Recorded]:

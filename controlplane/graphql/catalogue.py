@@ -1,9 +1,12 @@
-"""The filters that products and plans share."""
+"""What products and plans share: filters, and who finds them."""
 
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
+from controlplane.graphql.enums import Visibility
+from controlplane.graphql.node import named
 from projections.paging import Condition
 
 OfOrganization = Annotated[
@@ -25,3 +28,18 @@ def named_like(prefix: str | None) -> Condition | None:
     if prefix is None:
         return None
     return Condition("starts_with(lower(n.name), lower({}))", (prefix,))
+
+
+@strawberry.input
+class Audience:
+    """Who finds it."""
+
+    visibility: Visibility = strawberry.field(description="Everyone, the organization, or teams.")
+    team_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list, description="With TEAMS the ids of 1 to 100 teams, else none."
+    )
+
+
+def named_teams(ids: list[strawberry.ID]) -> tuple[UUID, ...]:
+    """Return the UUIDs of teams. Raises NotFoundError about `team_ids`."""
+    return tuple(named(id_, "Team", "team_ids") for id_ in ids)

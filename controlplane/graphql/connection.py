@@ -18,7 +18,7 @@ from graphql import (
 )
 
 from controlplane.app import App
-from controlplane.auth import NotAuthenticatedError, authenticate, bearer
+from controlplane.auth import NotAuthenticatedError, bearer
 from controlplane.context import Context
 from controlplane.graphql.asking import Asked, RefusedRequestError
 from controlplane.graphql.documents import Document
@@ -153,8 +153,7 @@ class Connection:
         """Tell whether the token still holds; if not, the connection ends."""
         try:
             with suppress(*UNREACHABLE, UnavailableError):  # nothing can be told then anyway
-                services = self._app.services
-                await authenticate(self._token, services.store, services.now())
+                await self._app.authenticated(self._token)
         except NotAuthenticatedError:
             self.end(FORBIDDEN, "Forbidden: the token is revoked or expired.")
             return False
@@ -185,10 +184,9 @@ class Connection:
         if authorization is not None:
             if not isinstance(authorization, str):
                 raise _BrokenError(BAD_REQUEST, "`authorization` is a string.")
-            services = self._app.services
             try:
                 self._token = bearer(authorization)
-                caller = await authenticate(self._token, services.store, services.now())
+                caller = await self._app.authenticated(self._token)
             except NotAuthenticatedError:
                 said = "Forbidden: the token is unknown, mistyped, revoked or expired."
                 raise _BrokenError(FORBIDDEN, said) from None

@@ -63,7 +63,7 @@ from domain.gateway_group import GroupProductsInvalidError
 from domain.invitation import InvitationExpiryPastError, InvitationNotOpenError
 from domain.organization import RegistrationClosedError, RegistrationOpenError
 from domain.page import PageNotWithdrawnError, PageSourceInvalidError, PageWithdrawnError
-from domain.plan import (
+from domain.plan_life import (
     NoDraftPlanVersionError,
     PlanClosedError,
     PlanKeylessError,

@@ -16,6 +16,7 @@ from controlplane.commands.plan import (
     RenamePlan,
     WithdrawPlanDeprecation,
 )
+from controlplane.graphql.catalogue import Audience, named_teams
 from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
 from controlplane.graphql.enums import Visibility
 from controlplane.graphql.errors import Rejected
@@ -23,7 +24,6 @@ from controlplane.graphql.loaders import Info
 from controlplane.graphql.node import named
 from controlplane.graphql.plan import PLAN, Plan
 from controlplane.graphql.plan_terms_input import PlanTermsInput, read_terms
-from controlplane.graphql.product_changes import named_teams
 
 
 @strawberry.input
@@ -60,13 +60,8 @@ class RenamePlanInput(PlanInput):
 
 
 @strawberry.input
-class ChoosePlanAudienceInput(PlanInput):
+class ChoosePlanAudienceInput(Audience, PlanInput):
     """Who finds a plan and may subscribe to it."""
-
-    visibility: Visibility = strawberry.field(description="Everyone, the organization, or teams.")
-    team_ids: list[strawberry.ID] = strawberry.field(
-        default_factory=list, description="With TEAMS the ids of 1 to 100 teams, else none."
-    )
 
 
 @strawberry.input

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 import strawberry
 
@@ -22,6 +21,7 @@ from controlplane.commands.api_product import (
     WithdrawProduct,
     WithdrawProductDeprecation,
 )
+from controlplane.graphql.catalogue import Audience, named_teams
 from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
 from controlplane.graphql.enums import Visibility
 from controlplane.graphql.errors import Rejected
@@ -92,13 +92,8 @@ class NameProductOwnerInput(ProductInput):
 
 
 @strawberry.input
-class ChooseProductAudienceInput(ProductInput):
+class ChooseProductAudienceInput(Audience, ProductInput):
     """Who finds a product once it is published."""
-
-    visibility: Visibility = strawberry.field(description="Everyone, the organization, or teams.")
-    team_ids: list[strawberry.ID] = strawberry.field(
-        default_factory=list, description="With TEAMS the ids of 1 to 100 teams, else none."
-    )
 
 
 @strawberry.input
@@ -183,11 +178,6 @@ ReinstateProductResult = Annotated[
 ]
 
 
-def named_teams(ids: list[strawberry.ID]) -> tuple[UUID, ...]:
-    """Return the UUIDs of teams. Raises NotFoundError about `team_ids`."""
-    return tuple(named(id_, "Team", "team_ids") for id_ in ids)
-
-
 async def _about(
     info: Info,
     input: ProductInput | PublishProductInput,
@@ -247,8 +237,7 @@ class ProductMutations:
         self, info: Info, input: NameProductOwnerInput
     ) -> NameProductOwnerResult:
         """Say who answers for a product; needs product:define."""
-        owner = input.owner
-        return await _about(info, input, lambda given: NameProductOwner(**given, owner=owner))
+        return await _about(info, input, lambda given: NameProductOwner(**given, owner=input.owner))
 
     @strawberry.mutation
     async def choose_product_audience(

@@ -28,7 +28,10 @@ def test_a_plan_begins_with_the_products_it_sells_in_their_order() -> None:
         ("plan", ACE, ID): {
             "slug": "pro",
             "name": "Professional",
+            "visibility": "PUBLIC",
+            "team_ids": "[]",
             "state": "DRAFT",
+            "listed": False,
             "published_number": 0,
             "version": 1,
             "created_at": AT,
@@ -48,6 +51,7 @@ def test_a_published_version_supersedes_the_one_before() -> None:
     first, second = (rows["plan_version", ACE, ID, number] for number in (1, 2))
     assert (first["state"], second["state"]) == ("SUPERSEDED", "PUBLISHED")
     assert (first["changed_at"], second["changed_at"]) == (LATER, LATER)
+    assert (first["published_position"], second["published_position"]) == (3, 5)
     assert json.loads(str(second["terms"])) == {
         "rate_limit": {
             "limit_calls": 100,
@@ -55,9 +59,15 @@ def test_a_published_version_supersedes_the_one_before() -> None:
             "burst_calls": 10,
             "algorithm": "TOKEN_BUCKET",
         },
-        "quota": {"amount_calls": 10_000, "period": "MONTH"},
-        "price": {"currency": "EUR", "monthly_fee": "49.90"},
+        "quota": {"amount_calls": 10_000, "period": "MONTH", "enforcement": "HARD"},
+        "price": {"currency": "EUR", "monthly_fee": "49.90", "charges": []},
         "approval": "MANUAL",
+        "more_rate_limits": [],
+        "auth": {"kind": "API_KEY", "issuer": "", "audience": "", "claim": ""},
+        "overrides": [],
+        "sla": None,
+        "agreement": None,
+        "trial_days": 0,
     }
     row = rows["plan", ACE, ID]
     assert (row["state"], row["published_number"], row["version"]) == ("PUBLISHED", 2, 5)

@@ -28,14 +28,18 @@ def test_a_product_is_one_row_that_becomes_published() -> None:
         "name": "Pets",
         "description": "All of them",
         "visibility": "PUBLIC",
+        "team_ids": "[]",
+        "tags": "[]",
+        "owner": "",
         "state": "DRAFT",
+        "listed": False,
         "version": 1,
         "created_at": AT,
         "changed_at": AT,
     }
     assert folded(product, pets) == {("product", ACE, PRODUCT): row}
     pets.publish(at=LATER, why=WHY)
-    published = row | {"state": "PUBLISHED", "version": 2, "changed_at": LATER}
+    published = row | {"state": "PUBLISHED", "listed": True, "version": 2, "changed_at": LATER}
     assert folded(product, pets) == {("product", ACE, PRODUCT): published}
 
 
@@ -66,6 +70,9 @@ def test_a_version_is_one_row_and_one_for_each_operation() -> None:
         "description": "",
         "operations": 3,
         "state": "PUBLISHED",
+        "listed": True,
+        "api": "default",
+        "link": "",
         "version": 2,
         "created_at": AT,
         "changed_at": LATER,
@@ -80,3 +87,23 @@ def test_a_version_is_one_row_and_one_for_each_operation() -> None:
         "deprecated": False,
         "tags": "[]",
     }
+
+
+def test_a_product_is_described_tagged_owned_and_shown_to_teams() -> None:
+    pets = ApiProduct.define(
+        PRODUCT,
+        slug="pets",
+        name="Pets",
+        description="",
+        visibility=Visibility.TEAMS,
+        team_ids=[VERSION],
+        at=AT,
+        why=WHY,
+    )
+    pets.describe(name="Animals", description="All", at=AT, why=WHY)
+    pets.tag(["zoo"], at=AT, why=WHY)
+    pets.name_owner("Unit 7", at=AT, why=WHY)
+    row = folded(product, pets)["product", ACE, PRODUCT]
+    assert (row["name"], row["description"], row["owner"]) == ("Animals", "All", "Unit 7")
+    assert (row["tags"], row["visibility"]) == ('["zoo"]', "TEAMS")
+    assert row["team_ids"] == f'["{VERSION}"]'
