@@ -69,6 +69,7 @@ def any_event(kind: type, **known: object) -> st.SearchStrategy[Any]:
     return st.builds(kind, **chosen)
 
 
+ORGANIZATION = 9
 TERMS = (
     PlanTerms(None, None, None, "AUTOMATIC"),
     PlanTerms(RateLimit(100, 60, 0, "FIXED_WINDOW"), None, None, "MANUAL"),
@@ -93,10 +94,12 @@ class History:
         things = [
             thing
             for (kind, _), thing in self._things.items()
-            if kind == noun and thing.organization == str(organization)
+            # An organization belongs to itself.
+            if kind == noun and (noun == ORGANIZATION or thing.organization == str(organization))
         ]
         if things and verb:
             thing = things[which // 2 % len(things)]
+            why["organization"] = thing.organization
             try:
                 self._change(thing, verb, at, why)
             except DomainError:

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from tests.controlplane.graphql.portal import Portal
+from tests.controlplane.graphql.test_queries import statements
 
 TEAM = """query ($id: ID!) { node(id: $id) { ... on Team { name
   developers { nodes { id name mail role origin state onboardingBeganAt endedAt } }
@@ -212,3 +215,28 @@ async def test_nobody_touches_people_they_do_not_see(shop: Portal) -> None:
     shown = "query ($id: ID!) { node(id: $id) { ... on Invitation { mail } } }"
     for who, mail in (("owner", "x@example.com"), ("auditor", None), ("bob", "x@example.com")):
         assert (await shop.ask(who, shown, id=invitation["id"]))["node"] == {"mail": mail}
+
+
+async def test_however_many_people_and_keys_the_statements_are_as_many(
+    shop: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for nth in range(3):
+        await join(shop, f"one{nth}")
+        await join(shop, f"two{nth}", team="other_team")
+    for _ in range(3):
+        made = await shop.done(
+            "developer", "issueCredential", subscriptionId=shop.ids["team_subscription"]
+        )
+        await shop.done("developer", "rotateCredential", credentialId=made["id"], overlapS=60)
+    await shop.seen()
+    with statements(monkeypatch) as sent:
+        await shop.ask(
+            "owner",
+            """{ teams { nodes { developers { nodes { name mail role team { name } } }
+              invitations { nodes { mail team { name } developer { name } } } } }
+              accessTokens { nodes { developer { name } } }
+              subscriptions { nodes { credentials { nodes { state successor { id } } } } } }""",
+        )
+    # teams, tokens, subscriptions; developers and invitations of teams, their teams, developers
+    # of tokens and invitations, credentials, successors; and twice or thrice the keys of persons
+    assert len(sent) <= 13, sent
