@@ -118,7 +118,7 @@ def test_read_models_are_checked_rebuilt_and_replayed(
 
 async def test_a_table_that_was_changed_by_hand_fails_the_check(app: App, dsn: str) -> None:
     await app.services.pool.execute(
-        "INSERT INTO team_v1_1.team VALUES (gen_random_uuid(), gen_random_uuid(), 'x', 1, now())"
+        "INSERT INTO team_v2_1.team VALUES (gen_random_uuid(), gen_random_uuid(), 'x', 1, now())"
     )
     done = controlplane("check", "team", CONTROLPLANE_DATABASE_URL=dsn)
     assert done.returncode == 1
