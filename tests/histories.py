@@ -12,8 +12,8 @@ import hypothesis.strategies as st
 
 from domain.access_token import AccessToken, Role
 from domain.aggregate import Aggregate, DomainError, Value, Why
-from domain.api_product import ApiProduct, Visibility
-from domain.api_version import ApiVersion, Upstream
+from domain.api_product import ApiProduct, ProductState, Visibility
+from domain.api_version import ApiVersion, Upstream, VersionState
 from domain.application import Application
 from domain.contract.read import read_contract
 from domain.credential import HashAlgorithm
@@ -23,7 +23,7 @@ from domain.gateway_group import GatewayGroup
 from domain.invitation import Invitation
 from domain.organization import Organization
 from domain.page import Page
-from domain.plan import Plan, PlanTerms, Price, Quota, RateLimit
+from domain.plan import Plan, PlanState, PlanTerms, Price, Quota, RateLimit
 from domain.plan_terms import Auth
 from domain.reservation import Reservation
 from domain.sealed import Sealed
@@ -218,56 +218,71 @@ class History:
                 thing.close_registration(at=at, why=why)
 
     def _change_product(self, thing: ApiProduct, verb: int, at: datetime, why: Why) -> None:
-        match verb:
-            case 1:
-                thing.publish(at=at, why=why)
-            case 2:
-                thing.withdraw_deprecation(at=at, why=why)
-            case 3:
-                thing.deprecate(sunset_at=None, at=at, why=why)
-            case 4:
-                thing.retire(at=at, why=why)
-            case 5:
-                thing.reinstate(at=at, why=why)
-            case 6:
-                thing.tag([f"tag-{len(self.events)}"], at=at, why=why)
-            case _:
-                thing.describe(name=f"Name {len(self.events)}", description="x", at=at, why=why)
+        nth = len(self.events)
+        everyone, team = Visibility.PUBLIC, Visibility.TEAMS
+        described: tuple[Callable[[], None], ...] = (
+            lambda: thing.tag([f"tag-{nth}"], at=at, why=why),
+            lambda: thing.name_owner(f"Unit {nth}", at=at, why=why),
+            lambda: thing.describe(name=f"Name {nth}", description="x", at=at, why=why),
+            lambda: thing.choose_audience(everyone, [], at=at, why=why),
+            lambda: thing.choose_audience(team, [UUID(int=nth)], at=at, why=why),
+        )
+        if verb in {6, 7}:
+            described[nth % len(described)]()
+        elif verb > 1 and thing.state is ProductState.PUBLISHED:
+            thing.deprecate(sunset_at=None, at=at, why=why)
+        else:
+            self._change_life(thing, verb, at, why)
 
     def _change_version(self, thing: ApiVersion, verb: int, at: datetime, why: Why) -> None:
-        match verb:
-            case 1:
+        if verb in {6, 7}:
+            (thing.unblock if thing.blocked else thing.block)(at=at, why=why)
+        elif verb > 1 and thing.state is VersionState.PUBLISHED:
+            thing.deprecate(sunset_at=None, successor=None, link="", at=at, why=why)
+        else:
+            self._change_life(thing, verb, at, why)
+
+    def _change_life(
+        self, thing: ApiProduct | ApiVersion, verb: int, at: datetime, why: Why
+    ) -> None:
+        match thing.state.value, verb:
+            case "DRAFT", _:
                 thing.publish(at=at, why=why)
-            case 2:
-                thing.withdraw_deprecation(at=at, why=why)
-            case 3:
-                thing.deprecate(sunset_at=None, successor=None, link="", at=at, why=why)
-            case 4:
-                thing.retire(at=at, why=why)
-            case 5:
+            case "PUBLISHED", _:
+                thing.withdraw_publication(at=at, why=why)
+            case "RETIRED", _:
                 thing.reinstate(at=at, why=why)
-            case _ if thing.blocked:
-                thing.unblock(at=at, why=why)
+            case _, 1:
+                thing.withdraw_deprecation(at=at, why=why)
+            case _, 2 | 3:
+                thing.schedule_sunset(None, at=at, why=why)
             case _:
-                thing.block(at=at, why=why)
+                thing.retire(at=at, why=why)
 
     def _change_plan(self, thing: Plan, verb: int, at: datetime, why: Why) -> None:
+        nth = len(self.events)
         match verb:
-            case 1 | 5 | 7:
-                thing.draft_version(TERMS[len(self.events) % len(TERMS)], at=at, why=why)
-            case 2 | 4 | 6:
+            case 1 | 5:
+                thing.draft_version(TERMS[nth % len(TERMS)], at=at, why=why)
+            case 2 | 6:
                 thing.publish_version(at=at, why=why)
-            case _ if len(self.events) % 5 == 0:
+            case 4 if nth % 2:
+                thing.rename(f"Name {nth}", at=at, why=why)
+            case 4:
+                thing.choose_audience(Visibility.PRIVATE, [], at=at, why=why)
+            case 7 if nth % 5 == 0:
                 thing.close(at=at, why=why)
+            case _ if thing.state is PlanState.DEPRECATED:
+                thing.withdraw_deprecation(at=at, why=why)
             case _:
                 thing.deprecate(at=at, why=why)
 
     def _change_page(self, thing: Page, verb: int, at: datetime, why: Why) -> None:
         match verb:
-            case 1:
-                thing.withdraw(at=at, why=why)
-            case 2:
+            case _ if thing.withdrawn:
                 thing.restore(at=at, why=why)
+            case 1 | 2:
+                thing.withdraw(at=at, why=why)
             case _:
                 thing.rewrite(title=f"Title {verb}", source="# New", at=at, why=why)
 
@@ -376,7 +391,9 @@ def _told(steps: list[tuple[int, int, int]]) -> list[Recorded]:
     return history.recorded()
 
 
-_NOUN = st.sampled_from([*range(13), 0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3])  # those with longer lives
+_NOUN = st.sampled_from(
+    [*range(13), 12, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3]
+)  # those with longer lives
 _STEP = st.tuples(_NOUN, st.integers(0, 7), st.integers(0, 40))
 _NOUN = st.sampled_from(
     [*range(13), 0, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 6, 6, 11]
