@@ -90,7 +90,7 @@ class Developer(Aggregate):
         self.require_active()
         if role.value == self.role:
             raise TeamRoleUnchangedError("role")
-        self.emit(self.RoleChanged, at, why, role=role.value)
+        self.emit(self.RoleAssigned, at, why, role=role.value)
 
     def grant_tokens(self, token_ids: list[UUID], *, at: datetime, why: Why) -> None:
         """Remember the tokens that are the person's by now. Raises DeveloperNotActiveError."""
@@ -144,10 +144,10 @@ class Developer(Aggregate):
             aggregate.role = self.role
 
     @dataclass(frozen=True)
-    class RoleChanged(Aggregate.Event):
+    class RoleAssigned(Aggregate.Event):
         """A person got another role in their team."""
 
-        TOPIC = "developer.role_changed"
+        TOPIC = "developer.role_assigned"
         role: str
 
         def apply(self, aggregate: "Developer") -> None:

@@ -42,7 +42,7 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     Team.Formed,
     Team.Renamed,
     Developer.Registered,
-    Developer.RoleChanged,
+    Developer.RoleAssigned,
     Developer.TokensGranted,
     Developer.Left,
     Developer.Removed,
@@ -71,7 +71,7 @@ def project(recorded: Recorded, rows: Rows) -> None:
             row |= {"role": event.role, "origin": event.origin}
             row |= {"state": DeveloperState.ACTIVE.value, "ended_at": None}
             row["onboarding_began_at"] = event.onboarding_began_at
-        case Developer.RoleChanged():
+        case Developer.RoleAssigned():
             row["role"] = event.role
         case Developer.Left() | Developer.Removed() | Developer.Forgotten():
             row["state"] = _ENDS[type(event)].value

@@ -25,6 +25,7 @@ from controlplane.graphql.documents import Document
 from controlplane.graphql.feed import Feed
 from controlplane.graphql.loaders import Request
 from controlplane.graphql.schema import schema
+from controlplane.http import AWAY
 from controlplane.store import UNREACHABLE, UnavailableError
 
 PROTOCOL = "graphql-transport-ws"
@@ -152,7 +153,7 @@ class Connection:
     async def _trusted(self) -> bool:
         """Tell whether the token still holds; if not, the connection ends."""
         try:
-            with suppress(*UNREACHABLE, UnavailableError):  # nothing can be told then anyway
+            with suppress(*UNREACHABLE, *AWAY):  # nothing can be told then anyway
                 await self._app.authenticated(self._token)
         except NotAuthenticatedError:
             self.end(FORBIDDEN, "Forbidden: the token is revoked or expired.")

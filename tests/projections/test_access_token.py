@@ -27,6 +27,7 @@ def test_a_token_is_one_row_without_its_hash() -> None:
         "role": "DEVELOPER",
         "team_id": TEAM,
         "gateway_id": None,
+        "developer_id": None,
         "expires_at": END,
         "version": 1,
         "created_at": AT,

@@ -10,6 +10,7 @@ def test_an_organization_is_a_row_of_itself() -> None:
         ("organization", ACE, ACE): {
             "slug": "ace",
             "name": "Ace Inc.",
+            "registration_open": False,
             "version": 1,
             "created_at": AT,
         }

@@ -26,6 +26,7 @@ def test_a_subscription_is_one_row_of_its_application_team_and_plan() -> None:
             "plan_id": PLAN,
             "plan_version": 2,
             "state": "PENDING",
+            "comment": "",
             "version": 1,
             "created_at": AT,
             "changed_at": AT,
@@ -55,12 +56,18 @@ def test_each_credential_is_one_row_without_its_hashes() -> None:
     rows = folded(subscription, active)
     assert rows["subscription", ACE, ID]["version"] == 5
     assert rows["credential", ACE, ID, "k1"] == {
+        "label": "",
+        "algorithm": "SHA256_HEX",
+        "ends_at": None,
         "state": "REVOKED",
         "not_after": None,
         "created_at": AT,
         "changed_at": LATER,
     }
     assert rows["credential", ACE, ID, "k2"] == {
+        "label": "",
+        "algorithm": "SHA256_HEX",
+        "ends_at": END,
         "state": "ACTIVE",
         "not_after": END,
         "created_at": AT,

@@ -20,11 +20,8 @@ from domain.access_token import Role
 from tests.controlplane.commands.world import COMMANDS, World, with_fields, world
 from tests.given import ACE, BAD, OPERATOR, OWNER, STRANGER, caller
 
-NAMES_NOTHING = {"EstablishOrganization", "FormTeam"}
-
 NAMES_NOTHING = {
     "CloseRegistration",
-    "DefineProduct",
     "EstablishOrganization",
     "FormTeam",
     "LeaveTeam",
