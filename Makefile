@@ -33,7 +33,7 @@ check: .venv/.ready ## Lint, types and the direction of imports.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-acceptance: .venv/.ready ## Sell GitHub's whole REST API, end to end (needs node and npm).
+acceptance: .venv/.ready ## Sell GitHub's whole REST API; run a TypeScript client (needs node and npm).
 	cd tests/acceptance && npm ci --silent
 	$(BIN)/python -m pytest -q --override-ini addopts= --strict-markers --import-mode=importlib tests/acceptance $(ARGS)
 

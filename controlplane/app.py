@@ -15,6 +15,7 @@ from asyncpg import Connection, Record
 from controlplane import secret
 from controlplane.auth import authenticate
 from controlplane.context import Caller, Context, Services
+from controlplane.processes.timer import keep_time
 from controlplane.settings import Settings
 from controlplane.store import UNREACHABLE, Pool
 from controlplane.store.eventstore import EventStore
@@ -142,6 +143,7 @@ async def running(
             for task in (
                 asyncio.create_task(projector.follow(connect_checked, store), name="projector"),
                 asyncio.create_task(keep_tidy(pool), name="retention"),
+                asyncio.create_task(keep_time(services), name="timer"),
             ):
                 stack.push_async_callback(_stop, task)
         app = App(settings, services, projector, history.epoch, history=history)

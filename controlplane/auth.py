@@ -19,13 +19,19 @@ _PRODUCT = {
     "plan:publish",
     "subscription:decide",
     "subscription:cancel",
+    "subscription:suspend",
+    "subscription:transfer",
+    "team:manage",
 }
 _CONSUMER = {
     "application:register",
     "subscription:request",
     "subscription:cancel",
+    "subscription:transfer",
     "credential:issue",
     "credential:revoke",
+    "person:forget",
+    "team:manage",
 }
 _PLATFORM = {"gateway:register", "config:read"}
 PERMISSIONS: dict[Role, frozenset[str]] = {
@@ -35,9 +41,14 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
         | _CONSUMER
         | _PLATFORM
         | {"audit:read", "token:issue", "token:revoke", "team:form", "developer:register"}
+        | {"credential:import", "organization:configure"}
     ),
     Role.PRODUCT_MANAGER: frozenset(_READ | _PRODUCT | {"team:form", "developer:register"}),
-    Role.DEVELOPER: frozenset({"catalogue:read", "subscription:read", "team:read"} | _CONSUMER),
+    Role.DEVELOPER: frozenset(
+        {"catalogue:read", "subscription:read", "team:read"}
+        | _CONSUMER
+        | {"team:leave", "token:renew"}
+    ),
     Role.GATEWAY: frozenset({"config:read", "config:acknowledge"}),
     Role.AUDITOR: frozenset(_READ | {"audit:read"}),
     Role.OPERATOR: frozenset(
@@ -50,6 +61,8 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
         }
     ),
 }
+JOINING = frozenset({"team:join"})
+"""What a visitor may do who registers or accepts an invitation; no role may."""
 ANONYMOUS = Caller(INSTALLATION, "", "person", "portal", None, frozenset())
 
 
@@ -93,24 +106,31 @@ async def authenticate(token: str | None, store: EventStore, now: datetime) -> C
     found = await store.load(token_id)
     if not isinstance(found, AccessToken) or not secret.matches(token, found.sha256):
         raise NotAuthenticatedError
-    if found.revoked or (found.expires_at is not None and found.expires_at <= now):
+    if not found.valid(now):
         raise NotAuthenticatedError
     return caller_of(found)
 
 
 def caller_of(token: AccessToken) -> Caller:
     """Return what the bearer of a token may do."""
-    gateway = token.role is Role.GATEWAY
+    gateway, person = token.role is Role.GATEWAY, token.developer_id
+    kind = "person" if person else "gateway" if gateway else "token"
     return Caller(
         organization_id=UUID(token.organization),
-        actor=str(token.id),
-        actor_kind="gateway" if gateway else "token",
+        actor=str(person or token.id),
+        actor_kind=kind,
         channel="api",
         role=token.role,
         permissions=PERMISSIONS[token.role],
         team_id=token.team_id,
         gateway_id=token.gateway_id,
+        developer_id=person,
     )
+
+
+def visitor(organization_id: UUID) -> Caller:
+    """Return a caller who is about to join a team of an organization, and not known yet."""
+    return Caller(organization_id, "visitor", "person", "portal", None, JOINING)
 
 
 def process(organization_id: UUID, actor: str, channel: str) -> Caller:

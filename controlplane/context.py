@@ -29,6 +29,8 @@ class Caller:
     team_id: UUID | None = None
     """The one team whose things a developer sees; None sees every team's."""
     gateway_id: UUID | None = None
+    developer_id: UUID | None = None
+    """The person, if the token is one person's."""
 
     @cached_property
     def organization(self) -> str:

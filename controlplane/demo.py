@@ -19,6 +19,8 @@ from controlplane.commands.subscription import (
     AcceptSubscription,
     IssueCredential,
     RequestSubscription,
+    RotateCredential,
+    SuspendSubscription,
 )
 from controlplane.commands.team import FormTeam, RegisterDeveloper
 from controlplane.context import INSTALLATION, Context
@@ -37,7 +39,7 @@ from domain.plan import (
     QuotaPeriod,
     RateLimit,
 )
-from domain.subscription import SubscriptionState
+from domain.subscription import Subscription, SubscriptionState
 
 SLUG = "demo"
 TOKEN_NAME = "demo"  # noqa: S105  # no secret
@@ -78,12 +80,16 @@ TEAMS: dict[str, tuple[tuple[str, str], ...]] = {
     "Analytics": (("Cleo Example", "cleo@example.com"),),
 }
 APPLICATIONS = {"shop-app": "Storefront", "shop-web": "Storefront", "reporting": "Analytics"}
-SUBSCRIPTIONS = (  # application, plan, whether a manual plan accepted it
-    ("shop-app", "free", True),
-    ("shop-web", "pro", True),
-    ("reporting", "pro", False),
-    ("reporting", "internal", True),
+SUBSCRIPTIONS = (  # application, plan, whether a manual plan accepted it, what came then
+    ("shop-app", "free", True, ""),
+    ("shop-web", "pro", True, "rotated"),
+    ("reporting", "pro", False, ""),
+    ("reporting", "internal", True, ""),
+    ("reporting", "free", True, "suspended"),
 )
+ROTATED = 2
+"""How many keys a subscription has of which one was rotated."""
+OVERLAP_S = 7 * 24 * 3_600
 
 
 async def fill(app: App, own: Own) -> dict[str, str]:
@@ -223,7 +229,7 @@ class _Demo:
 
     async def subscriptions(self, applications: dict[str, UUID], plans: dict[str, UUID]) -> None:
         """Subscribe the applications; each active subscription has a key."""
-        for application, plan, accepted in SUBSCRIPTIONS:
+        for application, plan, accepted, then in SUBSCRIPTIONS:
             row = await self._row(
                 "SELECT s.id, s.state, count(c.id) AS keys FROM subscription AS s"
                 " LEFT JOIN credential AS c"
@@ -242,8 +248,28 @@ class _Demo:
             if accepted and state == PENDING.value:
                 await self._make(AcceptSubscription(subscription_id=subscription_id))
                 state = ACTIVE.value
-            if accepted and state == ACTIVE.value and not keys:
+            if not accepted or state != ACTIVE.value:
+                continue
+            if not keys:
                 await self._make(IssueCredential(subscription_id=subscription_id))
+            if then == "suspended":
+                reason = "The invoice of December is unpaid."
+                await self._make(
+                    SuspendSubscription(subscription_id=subscription_id, reason=reason)
+                )
+            elif then == "rotated" and keys < ROTATED:
+                await self._rotate(subscription_id)
+
+    async def _rotate(self, subscription_id: UUID) -> None:
+        """Replace the one key of a subscription."""
+        loaded = await self._context.services.store.load(subscription_id)
+        assert isinstance(loaded, Subscription)
+        (key,) = loaded.credentials
+        await self._make(
+            RotateCredential(
+                subscription_id=subscription_id, credential_id=key, overlap_s=OVERLAP_S
+            )
+        )
 
     async def gateway(self) -> UUID:
         """Set a gateway up in a group that serves every product."""

@@ -14,6 +14,7 @@ from zlib import crc32
 
 KEY_PREFIX = "cpk"
 TOKEN_PREFIX = "cpt"  # noqa: S105  # no secret
+INVITATION_PREFIX = "cpi"
 SECRET_BYTES = 32
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_CHARS, _SECRET_CHARS, _CHECK_CHARS = 22, 43, 6

@@ -12,7 +12,7 @@ import structlog
 from aiohttp import hdrs, web, web_response
 from aiohttp.typedefs import Middleware
 
-from controlplane import audit, health, http, metrics, openapi
+from controlplane import audit, health, http, metrics, openapi, revocations
 from controlplane.app import App
 from controlplane.gateway import routes as gateway
 from controlplane.graphql import view as graphql
@@ -136,7 +136,8 @@ async def listening(app: App, bound: socket.socket) -> AsyncIterator[None]:
     site = web.SockSite(runner, bound, backlog=BACKLOG)
     try:
         await site.start()
-        yield
+        async with revocations.kept(app):
+            yield
         await site.stop()
         # Not left to aiohttp, which drops the rest of a body when it begins to stop.
         await routes.drained(settings.shutdown_s)

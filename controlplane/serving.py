@@ -93,7 +93,7 @@ async def _life(dsn: str, settings: Settings) -> AsyncIterator[App]:
     from controlplane.server import LEAVE_S
 
     with ExitStack() as late:
-        async with running(dsn, settings) as app:
+        async with _restored(dsn, settings) as app:
             try:
                 yield app
             finally:
@@ -144,12 +144,27 @@ async def _with_workers(
     from controlplane.workers import working
 
     url = url_of(bound)
-    async with running(dsn, service.settings) as app:  # it migrates before the workers come
+    async with _restored(dsn, service.settings) as app:  # it migrates before the workers come
         tokens = await _demo(app, url) if service.demo else None
     async with working(service.settings, dsn, bound):
         service.announce(Announcement(url, tokens))
         await stop.wait()
         bound.close()  # the workers close theirs when they stop
+
+
+@asynccontextmanager
+async def _restored(dsn: str, settings: Settings) -> AsyncIterator[App]:
+    """Run a control plane in which a restore gave nothing back that the journal knows of."""
+    from controlplane import revocations
+
+    journal = revocations.journal_of(settings)
+    if journal is not None:
+        revocations.require_writable(journal)
+        await revocations.recognise(dsn, journal)
+    async with running(dsn, settings) as app:
+        if journal is not None:
+            await revocations.after_restore(app, journal)
+        yield app
 
 
 async def _demo(app: App, url: str) -> dict[str, str]:

@@ -31,6 +31,11 @@ class Settings(BaseSettings):
         description="DSN of PostgreSQL 15 or later; empty starts an embedded one.",
     )
     data_dir: Path = Field(Path("var"), description="Where the embedded PostgreSQL keeps its data.")
+    revocations_file: str = Field(
+        "",
+        description="Journal of what was taken away, on another disk than the database's;"
+        " empty keeps none.",
+    )
     workers: int = Field(1, ge=1, le=64, description="Processes that serve requests.")
     pool_size: int = Field(10, ge=2, le=200, description="Connections of one process.")
     database_budget_s: float = Field(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from domain import text
@@ -30,7 +30,7 @@ class TokenExpiryPastError(DomainError):
 
 
 class BearerMissingError(DomainError):
-    """A developer's token names a team and a gateway's token names a gateway; no other does."""
+    """A developer's token names a team, or a person of it too; a gateway's a gateway; no other."""
 
 
 class AccessToken(Aggregate):
@@ -43,6 +43,7 @@ class AccessToken(Aggregate):
         self.sha256 = ""
         self.team_id: UUID | None = None
         self.gateway_id: UUID | None = None
+        self.developer_id: UUID | None = None
         self.expires_at: datetime | None = None
         self.revoked = False
 
@@ -57,10 +58,11 @@ class AccessToken(Aggregate):
         team_id: UUID | None,
         gateway_id: UUID | None,
         expires_at: datetime | None,
+        developer_id: UUID | None = None,
         at: datetime,
         why: Why,
     ) -> Self:
-        """Let the bearer act as `role`.
+        """Let the bearer act as `role`, a developer's perhaps as one person of the team.
 
         Raises LabelInvalidError, BearerMissingError, TokenExpiryPastError.
         """
@@ -68,6 +70,8 @@ class AccessToken(Aggregate):
             raise BearerMissingError("team_id")
         if (gateway_id is None) is (role is Role.GATEWAY):
             raise BearerMissingError("gateway_id")
+        if developer_id is not None and role is not Role.DEVELOPER:
+            raise BearerMissingError("developer_id")
         if expires_at is not None and not at < expires_at < LATEST:
             raise TokenExpiryPastError("expires_at")
         return cls.begin(
@@ -81,7 +85,12 @@ class AccessToken(Aggregate):
             team_id=team_id,
             gateway_id=gateway_id,
             expires_at=expires_at,
+            developer_id=developer_id,
         )
+
+    def valid(self, at: datetime) -> bool:
+        """Tell whether the bearer is let in at an instant."""
+        return not self.revoked and (self.expires_at is None or at < self.expires_at)
 
     def revoke(self, *, at: datetime, why: Why) -> None:
         """Refuse the bearer from now on. Raises TokenRevokedError."""
@@ -94,12 +103,19 @@ class AccessToken(Aggregate):
         """A bearer was let in; the token was shown once."""
 
         TOPIC = "access_token.issued"
+        class_version = 2
         name: str
         role: str
         sha256: str
         team_id: UUID | None
         gateway_id: UUID | None
         expires_at: datetime | None
+        developer_id: UUID | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """Say what was before: no token was one person's."""
+            state["developer_id"] = None
 
         def apply(self, aggregate: "AccessToken") -> None:
             """Know what the bearer may do, and how to recognise the token."""
@@ -107,6 +123,7 @@ class AccessToken(Aggregate):
             aggregate.sha256 = self.sha256
             aggregate.team_id = self.team_id
             aggregate.gateway_id = self.gateway_id
+            aggregate.developer_id = self.developer_id
             aggregate.expires_at = self.expires_at
 
     @dataclass(frozen=True)

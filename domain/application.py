@@ -26,6 +26,10 @@ class Application(Aggregate):
             cls.Registered, application_id, at, why, team_id=team_id, name=text.label(name, "name")
         )
 
+    def rename(self, name: str, *, at: datetime, why: Why) -> None:
+        """Give it another name. Raises LabelInvalidError."""
+        self.emit(self.Renamed, at, why, name=text.label(name, "name"))
+
     @dataclass(frozen=True)
     class Registered(First):
         """A team made an application known."""
@@ -37,3 +41,10 @@ class Application(Aggregate):
         def apply(self, aggregate: "Application") -> None:
             """Belong to the team."""
             aggregate.team_id = self.team_id
+
+    @dataclass(frozen=True)
+    class Renamed(Aggregate.Event):
+        """An application got another name."""
+
+        TOPIC = "application.renamed"
+        name: str

@@ -12,6 +12,7 @@ from domain.application import Application
 from domain.developer import Developer
 from domain.gateway import Gateway
 from domain.gateway_group import GatewayGroup
+from domain.invitation import Invitation
 from domain.organization import Organization
 from domain.page import Page
 from domain.plan import Plan
@@ -27,6 +28,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Developer,
     Gateway,
     GatewayGroup,
+    Invitation,
     Organization,
     Page,
     Plan,

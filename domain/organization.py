@@ -6,13 +6,24 @@ from typing import Self
 from uuid import UUID
 
 from domain import text
-from domain.aggregate import Aggregate, First, Why
+from domain.aggregate import Aggregate, DomainError, First, Why
+
+
+class RegistrationOpenError(DomainError):
+    """Everybody can register with the organization already."""
+
+
+class RegistrationClosedError(DomainError):
+    """The organization does not let everybody register; ask it for an invitation."""
 
 
 class Organization(Aggregate):
     """The tenant. Its slug is unique in the installation."""
 
     TOPIC = "organization"
+
+    def __init__(self) -> None:
+        self.registration_open = False
 
     @classmethod
     def establish(
@@ -31,6 +42,22 @@ class Organization(Aggregate):
             name=text.label(name, "name"),
         )
 
+    def open_registration(self, *, at: datetime, why: Why) -> None:
+        """Let visitors register, and form teams, by themselves. Raises RegistrationOpenError."""
+        if self.registration_open:
+            raise RegistrationOpenError
+        self.emit(self.RegistrationOpened, at, why)
+
+    def close_registration(self, *, at: datetime, why: Why) -> None:
+        """Let no more visitors register. Raises RegistrationClosedError."""
+        self.require_registration()
+        self.emit(self.RegistrationClosed, at, why)
+
+    def require_registration(self, about: str | None = None) -> None:
+        """Raise RegistrationClosedError unless visitors may register."""
+        if not self.registration_open:
+            raise RegistrationClosedError(about)
+
     @dataclass(frozen=True)
     class Established(First):
         """An operator of the installation let an organization in."""
@@ -38,3 +65,23 @@ class Organization(Aggregate):
         TOPIC = "organization.established"
         slug: str
         name: str
+
+    @dataclass(frozen=True)
+    class RegistrationOpened(Aggregate.Event):
+        """From here on visitors register by themselves."""
+
+        TOPIC = "organization.registration_opened"
+
+        def apply(self, aggregate: "Organization") -> None:
+            """Be open."""
+            aggregate.registration_open = True
+
+    @dataclass(frozen=True)
+    class RegistrationClosed(Aggregate.Event):
+        """From here on nobody registers by themselves."""
+
+        TOPIC = "organization.registration_closed"
+
+        def apply(self, aggregate: "Organization") -> None:
+            """Be closed."""
+            aggregate.registration_open = False

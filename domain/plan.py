@@ -77,6 +77,7 @@ class Plan(Aggregate):
         self.product_ids: list[UUID] = []
         self.team_ids: list[UUID] | None = None
         """The only teams that it is offered to; None is to all."""
+        self.trial_days = 0
 
     @classmethod
     def define(
@@ -188,6 +189,10 @@ class Plan(Aggregate):
         """Tell whether the plan is offered to a team."""
         return self.team_ids is None or team_id in self.team_ids
 
+    def conditions(self) -> tuple[str, int | None]:
+        """Return what a subscriber enters into: the revision of the terms, and days of trial."""
+        return self.agreement_revision, self.trial_days or None
+
     @dataclass(frozen=True)
     class Defined(First):
         """A product manager had an offer in mind."""
@@ -262,6 +267,7 @@ class Plan(Aggregate):
             aggregate.auth_kind = self.terms.auth.kind
             agreement = self.terms.agreement
             aggregate.agreement_revision = agreement.revision if agreement else ""
+            aggregate.trial_days = self.terms.trial_days
             aggregate.draft = None
 
     @dataclass(frozen=True)
@@ -294,4 +300,3 @@ class Plan(Aggregate):
         def apply(self, aggregate: "Plan") -> None:
             """Become closed."""
             aggregate.state = PlanState.CLOSED
-            aggregate.draft = None

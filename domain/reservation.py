@@ -19,6 +19,9 @@ class Reservation(Aggregate):
 
     TOPIC = "reservation"
 
+    def __init__(self) -> None:
+        self.holder_id = UUID(int=0)
+
     @staticmethod
     def stream(organization: str, kind: str, value: str) -> UUID:
         """Return the id under which this value of this organization is reserved."""
@@ -41,3 +44,7 @@ class Reservation(Aggregate):
         TOPIC = "reservation.taken"
         kind: str
         holder_id: UUID
+
+        def apply(self, aggregate: "Reservation") -> None:
+            """Know who holds it."""
+            aggregate.holder_id = self.holder_id

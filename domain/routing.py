@@ -5,7 +5,8 @@
                    deprecation, sunset, successor, link}
     plan          {id, plan, number, products, auth, rate_limit, more_rate_limits, quota, overrides}
                                                          one row a plan version
-    subscription  {id, application, plan, keys}          keys: [{id, sha256, sha1, not_after}]
+    subscription  {id, application, plan, not_after, keys}
+                  keys: [{id, sha256, sha1, servable, not_after}]
 
 The rows are normalised: a subscription names its plan, a plan its products, a version its product.
 A row that is not there grants nothing: a subscription that is gone takes its keys with it.
@@ -163,19 +164,47 @@ def subscription(
         "id": str(subscription_id),
         "application": str(application_id),
         "plan": plan_row_id(plan_id, plan_version),
+        "not_after": None,
         "keys": [],
     }
 
 
-def with_key(row: Body, *, key_id: str, sha256: str, sha1: str, not_after: datetime | None) -> Body:
-    """Return the row of a subscription with one more key."""
+def until(row: Body, not_after: datetime | None) -> Body:
+    """Return the row of a subscription, or of a key, that grants nothing from an instant on."""
+    return {**row, "not_after": _instant(not_after)}
+
+
+def on_plan(row: Body, plan_id: UUID, plan_version: int) -> Body:
+    """Return the row of a subscription on another version or plan."""
+    return {**row, "plan": plan_row_id(plan_id, plan_version)}
+
+
+def with_key(
+    row: Body,
+    *,
+    key_id: str,
+    sha256: str | None,
+    sha1: str | None,
+    not_after: datetime | None,
+) -> Body:
+    """Return the row of a subscription with one more key.
+
+    Without either hash no gateway finds it: it is listed, as one that is not served.
+    """
     key = {
         "id": key_id,
         "sha256": sha256,
         "sha1": sha1,
-        "not_after": not_after.astimezone(UTC).isoformat() if not_after else None,
+        "servable": sha256 is not None or sha1 is not None,
+        "not_after": _instant(not_after),
     }
     return {**row, "keys": [*row["keys"], key]}
+
+
+def with_key_until(row: Body, key_id: str, not_after: datetime) -> Body:
+    """Return the row of a subscription one of whose keys ends at an instant."""
+    keys = [until(key, not_after) if key["id"] == key_id else key for key in row["keys"]]
+    return {**row, "keys": keys}
 
 
 def without_key(row: Body, key_id: str) -> Body:

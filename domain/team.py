@@ -19,9 +19,20 @@ class Team(Aggregate):
         """Begin a team. Raises LabelInvalidError."""
         return cls.begin(cls.Formed, team_id, at, why, name=text.label(name, "name"))
 
+    def rename(self, name: str, *, at: datetime, why: Why) -> None:
+        """Give it another name. Raises LabelInvalidError."""
+        self.emit(self.Renamed, at, why, name=text.label(name, "name"))
+
     @dataclass(frozen=True)
     class Formed(First):
         """A team came together."""
 
         TOPIC = "team.formed"
+        name: str
+
+    @dataclass(frozen=True)
+    class Renamed(Aggregate.Event):
+        """A team got another name."""
+
+        TOPIC = "team.renamed"
         name: str

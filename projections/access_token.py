@@ -5,7 +5,7 @@ from domain.aggregate import Aggregate
 from projections.readmodel import Key, Recorded, Rows, Table
 
 NAME = "access_token"
-VERSION = 1
+VERSION = 2
 ACCESS_TOKEN = Table(
     "access_token",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -14,6 +14,7 @@ ACCESS_TOKEN = Table(
         "role": "text",
         "team_id": "uuid",
         "gateway_id": "uuid",
+        "developer_id": "uuid",
         "expires_at": "timestamptz",
         "revoked_at": "timestamptz",
         "version": "bigint",
@@ -40,5 +41,6 @@ def project(recorded: Recorded, rows: Rows) -> None:
         case AccessToken.Issued():
             row |= {"name": event.name, "role": event.role, "team_id": event.team_id}
             row |= {"gateway_id": event.gateway_id, "expires_at": event.expires_at}
+            row["developer_id"] = event.developer_id
         case AccessToken.Revoked():
             row["revoked_at"] = event.timestamp

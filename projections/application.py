@@ -5,7 +5,7 @@ from domain.application import Application
 from projections.readmodel import Key, Recorded, Rows, Table
 
 NAME = "application"
-VERSION = 1
+VERSION = 2
 APPLICATION = Table(
     "application",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -22,7 +22,7 @@ APPLICATION = Table(
     ),
 )
 TABLES: tuple[Table, ...] = (APPLICATION,)
-EVENTS: tuple[type[Aggregate.Event], ...] = (Application.Registered,)
+EVENTS: tuple[type[Aggregate.Event], ...] = (Application.Registered, Application.Renamed)
 
 
 def keys(recorded: Recorded) -> tuple[Key, ...]:
@@ -33,11 +33,11 @@ def keys(recorded: Recorded) -> tuple[Key, ...]:
 def project(recorded: Recorded, rows: Rows) -> None:
     """Bring the row up to date with one event."""
     event = recorded.event
-    assert isinstance(event, Application.Registered)
     (key,) = keys(recorded)
-    rows[key] = {
-        "team_id": event.team_id,
-        "name": event.name,
-        "version": event.originator_version,
-        "created_at": event.timestamp,
-    }
+    row = rows.setdefault(key, {"created_at": event.timestamp})
+    row["version"] = event.originator_version
+    match event:
+        case Application.Registered():
+            row |= {"team_id": event.team_id, "name": event.name}
+        case Application.Renamed():
+            row["name"] = event.name

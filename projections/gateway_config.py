@@ -13,6 +13,7 @@ from domain import routing
 from domain.aggregate import Aggregate
 from domain.api_product import ApiProduct
 from domain.api_version import ApiVersion
+from domain.credential import HashAlgorithm
 from domain.gateway_group import GatewayGroup
 from domain.plan import Plan
 from domain.plan_terms import AuthKind
@@ -72,8 +73,14 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     Plan.Closed,
     Subscription.Requested,
     Subscription.Accepted,
+    Subscription.Suspended,
+    Subscription.Resumed,
+    Subscription.Transferred,
+    Subscription.Expired,
     Subscription.Cancelled,
     Subscription.CredentialIssued,
+    Subscription.CredentialImported,
+    Subscription.CredentialRotated,
     Subscription.CredentialRevoked,
 )
 _KINDS = {
@@ -127,11 +134,14 @@ def project(recorded: Recorded, rows: Rows) -> None:
                 routing.subscription(id_, application_id, event.plan_id, event.plan_version)
             )
         case Subscription.Accepted():
+            rows[key] |= _draft(routing.until(_body(rows[key]), event.expires_at))
             _open(recorded, rows, key)
-        case Subscription.Cancelled():
+        case Subscription.Resumed():
+            _open(recorded, rows, key)
+        case Subscription.Suspended() | Subscription.Expired() | Subscription.Cancelled():
             _close(recorded, rows, key)
-        case Subscription.CredentialIssued() | Subscription.CredentialRevoked():
-            _change(recorded, rows, key, _with_keys(event, _body(rows[key])))
+        case _:
+            _change(recorded, rows, key, _subscribed(event, _body(rows[key])))
 
 
 def _offer(recorded: Recorded, rows: Rows, key: Key) -> None:
@@ -236,17 +246,38 @@ def _version(event: ApiVersion.Defined) -> routing.Body:
     )
 
 
-def _with_keys(
-    event: Subscription.CredentialIssued | Subscription.CredentialRevoked, body: routing.Body
+def _subscribed(event: Aggregate.Event, body: routing.Body) -> routing.Body:
+    match event:
+        case Subscription.Transferred():
+            moved = routing.on_plan(body, event.plan_id, event.plan_version)
+            return routing.until(moved, event.expires_at)
+        case Subscription.CredentialIssued(credential_id=key_id):
+            return _with_key(event, body, key_id, event.sha256, event.sha1)
+        case Subscription.CredentialRotated(successor_id=key_id):
+            ending = routing.with_key_until(body, event.credential_id, event.overlap_ends_at)
+            return _with_key(event, ending, key_id, event.sha256, event.sha1)
+        case Subscription.CredentialImported(credential_id=key_id):
+            known = {event.algorithm: event.digest}
+            sha256 = known.get(HashAlgorithm.SHA256_HEX.value)
+            return _with_key(
+                event, body, key_id, sha256, known.get(HashAlgorithm.SHA1_BASE64.value)
+            )
+        case Subscription.CredentialRevoked():
+            return routing.without_key(body, event.credential_id)
+    raise AssertionError(event.TOPIC)
+
+
+def _with_key(
+    event: Subscription.CredentialIssued
+    | Subscription.CredentialRotated
+    | Subscription.CredentialImported,
+    body: routing.Body,
+    key_id: str,
+    sha256: str | None,
+    sha1: str | None,
 ) -> routing.Body:
-    if isinstance(event, Subscription.CredentialRevoked):
-        return routing.without_key(body, event.credential_id)
     return routing.with_key(
-        body,
-        key_id=event.credential_id,
-        sha256=event.sha256,
-        sha1=event.sha1,
-        not_after=event.not_after,
+        body, key_id=key_id, sha256=sha256, sha1=sha1, not_after=event.not_after
     )
 
 
@@ -260,27 +291,43 @@ def _body(row: Row) -> routing.Body:
 
 
 def _open(recorded: Recorded, rows: Rows, key: Key) -> None:
-    row = rows[key]
-    row["from_position"] = recorded.position
+    _archive(rows, key)
+    rows[key] |= {"from_position": recorded.position, "until_position": None}
     _move(recorded, rows)
 
 
 def _close(recorded: Recorded, rows: Rows, key: Key) -> None:
     row = rows[key]
-    if row.get("from_position") is not None:  # one that never held leaves nothing behind
+    if _holds(row):  # one that never held leaves nothing behind, and one that ended, ended once
         row["until_position"] = recorded.position
         _move(recorded, rows)
 
 
 def _change(recorded: Recorded, rows: Rows, key: Key, body: routing.Body) -> None:
     row = rows[key]
+    if _holds(row):
+        row["until_position"] = recorded.position
+        _archive(rows, key)
+        row["from_position"] = recorded.position
+        row["until_position"] = None
+        _move(recorded, rows)
+    else:
+        # Suspended: it holds nothing, and what it will hold is no longer what it held.
+        _archive(rows, key)
+        row |= {"from_position": None, "until_position": None}
+    row |= _draft(body)
+
+
+def _holds(row: Row) -> bool:
+    return row.get("from_position") is not None and row.get("until_position") is None
+
+
+def _archive(rows: Rows, key: Key) -> None:
+    """Keep what held and is over, before the row becomes something else."""
+    row = rows[key]
     if row.get("until_position") is not None:
-        return  # Over already. What it was while it held must stay as it was.
-    past = Key(CONFIG_PAST, (*key.values, row["from_position"]))
-    rows[past] = {"until_position": recorded.position, "body": row["body"]}
-    row["from_position"] = recorded.position
-    row["body"] = routing.canonical(body).decode()
-    _move(recorded, rows)
+        past = Key(CONFIG_PAST, (*key.values, row["from_position"]))
+        rows[past] = {"until_position": row["until_position"], "body": row["body"]}
 
 
 def _move(recorded: Recorded, rows: Rows) -> None:

@@ -5,15 +5,25 @@ from domain.organization import Organization
 from projections.readmodel import Key, Recorded, Rows, Table
 
 NAME = "organization"
-VERSION = 1
+VERSION = 2
 ORGANIZATION = Table(
     "organization",
     key={"organization_id": "uuid", "id": "uuid"},
-    columns={"slug": "text", "name": "text", "version": "bigint", "created_at": "timestamptz"},
+    columns={
+        "slug": "text",
+        "name": "text",
+        "registration_open": "boolean",
+        "version": "bigint",
+        "created_at": "timestamptz",
+    },
     indexes=("slug", "created_at, id"),
 )
 TABLES: tuple[Table, ...] = (ORGANIZATION,)
-EVENTS: tuple[type[Aggregate.Event], ...] = (Organization.Established,)
+EVENTS: tuple[type[Aggregate.Event], ...] = (
+    Organization.Established,
+    Organization.RegistrationOpened,
+    Organization.RegistrationClosed,
+)
 
 
 def keys(recorded: Recorded) -> tuple[Key, ...]:
@@ -25,11 +35,13 @@ def keys(recorded: Recorded) -> tuple[Key, ...]:
 def project(recorded: Recorded, rows: Rows) -> None:
     """Bring the row up to date with one event."""
     event = recorded.event
-    assert isinstance(event, Organization.Established)
     (key,) = keys(recorded)
-    rows[key] = {
-        "slug": event.slug,
-        "name": event.name,
-        "version": event.originator_version,
-        "created_at": event.timestamp,
-    }
+    row = rows.setdefault(key, {"created_at": event.timestamp, "registration_open": False})
+    row["version"] = event.originator_version
+    match event:
+        case Organization.Established():
+            row |= {"slug": event.slug, "name": event.name}
+        case Organization.RegistrationOpened():
+            row["registration_open"] = True
+        case Organization.RegistrationClosed():
+            row["registration_open"] = False

@@ -3,13 +3,13 @@
 import orjson
 
 from domain.aggregate import Aggregate
-from domain.developer import Developer
+from domain.developer import Developer, DeveloperState
 from domain.sealed import Sealed
 from domain.team import Team
 from projections.readmodel import Key, Recorded, Rows, Table
 
 NAME = "team"
-VERSION = 1
+VERSION = 2
 TEAM = Table(
     "team",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -23,13 +23,31 @@ DEVELOPER = Table(
         "team_id": "uuid",
         "name": "jsonb",  # sealed: opened when it is read
         "mail": "jsonb",
+        "role": "text",
+        "origin": "text",
+        "state": "text",
+        "onboarding_began_at": "timestamptz",
+        "ended_at": "timestamptz",
         "version": "bigint",
         "created_at": "timestamptz",
     },
-    indexes=("organization_id, team_id, created_at, id", "organization_id, created_at, id"),
+    indexes=(
+        "organization_id, team_id, created_at, id",
+        "organization_id, created_at, id",
+        "state, organization_id, id",
+    ),
 )
 TABLES: tuple[Table, ...] = (TEAM, DEVELOPER)
-EVENTS: tuple[type[Aggregate.Event], ...] = (Team.Formed, Developer.Registered)
+EVENTS: tuple[type[Aggregate.Event], ...] = (
+    Team.Formed,
+    Team.Renamed,
+    Developer.Registered,
+    Developer.RoleChanged,
+    Developer.TokensGranted,
+    Developer.Left,
+    Developer.Removed,
+    Developer.Forgotten,
+)
 
 
 def keys(recorded: Recorded) -> tuple[Key, ...]:
@@ -45,17 +63,33 @@ def project(recorded: Recorded, rows: Rows) -> None:
     row = rows.setdefault(key, {"created_at": event.timestamp})
     row["version"] = event.originator_version
     match event:
-        case Team.Formed():
+        case Team.Formed() | Team.Renamed():
             row["name"] = event.name
         case Developer.Registered():
             row["team_id"] = event.team_id
-            row |= {"name": _text(event.name), "mail": _text(event.mail)}
+            row |= {"name": sealed_text(event.name), "mail": sealed_text(event.mail)}
+            row |= {"role": event.role, "origin": event.origin}
+            row |= {"state": DeveloperState.ACTIVE.value, "ended_at": None}
+            row["onboarding_began_at"] = event.onboarding_began_at
+        case Developer.RoleChanged():
+            row["role"] = event.role
+        case Developer.Left() | Developer.Removed() | Developer.Forgotten():
+            row["state"] = _ENDS[type(event)].value
+            row["ended_at"] = row.get("ended_at") or event.timestamp
 
 
-def _text(sealed: Sealed) -> str:
+_ENDS: dict[type[Aggregate.Event], DeveloperState] = {
+    Developer.Left: DeveloperState.LEFT,
+    Developer.Removed: DeveloperState.REMOVED,
+    Developer.Forgotten: DeveloperState.FORGOTTEN,
+}
+
+
+def sealed_text(sealed: Sealed) -> str:
+    """Return what a column holds of it."""
     return orjson.dumps(vars(sealed)).decode()
 
 
 def sealed(text: str) -> Sealed:
-    """Return what a column of the developer's row holds."""
+    """Return what such a column holds."""
     return Sealed(**orjson.loads(text))

@@ -13,9 +13,21 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 ACE, BAD = UUID(int=0xACE), UUID(int=0xBAD)
 
 
-def caller(role: Role, organization_id: UUID = ACE, team_id: UUID | None = None) -> Caller:
+def caller(
+    role: Role,
+    organization_id: UUID = ACE,
+    team_id: UUID | None = None,
+    developer_id: UUID | None = None,
+) -> Caller:
     return Caller(
-        organization_id, role.value.lower(), "token", "api", role, PERMISSIONS[role], team_id
+        organization_id,
+        role.value.lower(),
+        "token",
+        "api",
+        role,
+        PERMISSIONS[role],
+        team_id,
+        developer_id=developer_id,
     )
 
 

@@ -16,16 +16,18 @@ from domain.api_product import ApiProduct, ProductState, Visibility
 from domain.api_version import ApiVersion, Upstream, VersionState
 from domain.application import Application
 from domain.contract.read import read_contract
-from domain.developer import Developer
+from domain.credential import HashAlgorithm
+from domain.developer import Developer, TeamRole
 from domain.gateway import Gateway
 from domain.gateway_group import GatewayGroup
+from domain.invitation import Invitation
 from domain.organization import Organization
 from domain.page import Page
 from domain.plan import Plan, PlanState, PlanTerms, Price, Quota, RateLimit
 from domain.plan_terms import Auth
 from domain.reservation import Reservation
 from domain.sealed import Sealed
-from domain.subscription import Subscription
+from domain.subscription import Subscription, SubscriptionState
 from domain.team import Team
 from projections.readmodel import Recorded
 from tests.given import ACE, AT, BAD, PETSTORE, WHY
@@ -144,6 +146,8 @@ class History:
                 team_id=two,
                 plan_id=one,
                 plan_version=number + 1,
+                trial_days=number or None,
+                comment=label,
                 at=at,
                 why=why,
             ),
@@ -158,6 +162,17 @@ class History:
                 id_, slug=slug, name=label, at=at, why=Why(**{**why, "organization": str(id_)})
             ),
             lambda: Reservation.take(id_, kind="product", holder_id=one, at=at, why=why),
+            lambda: Invitation.send(
+                id_,
+                team_id=one,
+                developer_id=two,
+                mail=sealed,
+                role=TeamRole.MEMBER,
+                sha256="f" * 64,
+                expires_at=at + timedelta(days=1),
+                at=at,
+                why=why,
+            ),
             lambda: AccessToken.issue(
                 id_,
                 name=label,
@@ -173,7 +188,9 @@ class History:
         )
         return makers[noun]()
 
-    def _change(self, thing: Aggregate, verb: int, at: datetime, why: Why) -> None:
+    def _change(  # noqa: C901  # one case a noun
+        self, thing: Aggregate, verb: int, at: datetime, why: Why
+    ) -> None:
         match thing:
             case ApiProduct():
                 self._change_product(thing, verb, at, why)
@@ -186,7 +203,16 @@ class History:
             case AccessToken():
                 thing.revoke(at=at, why=why)
             case Subscription():
-                self._change_subscription(thing, verb, at, why)
+                moves = _MOVES.get(thing.state, _OVER)
+                moves[verb % len(moves)](thing, at, why)
+            case Developer() | Invitation():
+                _change_person(thing, verb, at, why)
+            case Team() | Application():
+                thing.rename(f"Name {verb}", at=at, why=why)
+            case Organization() if verb % 2:
+                thing.open_registration(at=at, why=why)
+            case Organization():
+                thing.close_registration(at=at, why=why)
 
     def _change_product(self, thing: ApiProduct, verb: int, at: datetime, why: Why) -> None:
         nth = len(self.events)
@@ -257,21 +283,96 @@ class History:
             case _:
                 thing.rewrite(title=f"Title {verb}", source="# New", at=at, why=why)
 
-    def _change_subscription(self, thing: Subscription, verb: int, at: datetime, why: Why) -> None:
-        key = f"key {len(thing.credentials) - verb % 2}"
-        match verb:
-            case 1:
-                thing.accept(at=at, why=why)
-            case 2:
-                thing.reject(at=at, why=why)
-            case 3:
-                thing.cancel(at=at, why=why)
-            case 5 | 7 if key in thing.credentials:
-                thing.revoke_credential(key, at=at, why=why)
-            case _ if key not in thing.credentials:
-                thing.issue_credential(
-                    key, sha256="a" * 64, sha1="b" * 28, not_after=None, at=at, why=why
-                )
+
+def _issue(thing: Subscription, at: datetime, why: Why) -> None:
+    thing.issue_credential(
+        f"key {len(thing.credentials)}",
+        sha256="a" * 64,
+        sha1="b" * 28,
+        not_after=None,
+        at=at,
+        why=why,
+    )
+
+
+def _import(thing: Subscription, at: datetime, why: Why) -> None:
+    thing.import_credential(
+        f"key {len(thing.credentials)}",
+        algorithm=HashAlgorithm.SHA256_HEX,
+        digest="e" * 64,
+        not_after=None,
+        at=at,
+        why=why,
+    )
+
+
+def _rotate(thing: Subscription, at: datetime, why: Why) -> None:
+    thing.rotate_credential(
+        f"key {len(thing.credentials) - 1}",
+        successor_id=f"key {len(thing.credentials)}",
+        sha256="c" * 64,
+        sha1="d" * 28,
+        overlap_s=5,
+        not_after=None,
+        at=at,
+        why=why,
+    )
+
+
+def _revoke(thing: Subscription, at: datetime, why: Why) -> None:
+    thing.revoke_credential(f"key {len(thing.credentials) - 1}", at=at, why=why)
+
+
+def _suspend(thing: Subscription, at: datetime, why: Why) -> None:
+    thing.suspend(at=at, why=Why(**{**why, "reason": "unpaid"}))
+
+
+def _transfer(thing: Subscription, at: datetime, why: Why) -> None:
+    later = at + timedelta(days=9)
+    number = thing.plan_version + 1
+    plan = UUID(int=number)
+    thing.transfer(plan_id=plan, plan_version=number, expires_at=later, at=at, why=why)
+
+
+_Move = Callable[[Subscription, datetime, Why], None]
+
+
+def _expire(thing: Subscription, at: datetime, why: Why) -> None:
+    thing.expire(at=thing.expires_at or at, why=why)
+
+
+_CANCEL: _Move = lambda s, at, why: s.cancel(at=at, why=why)  # noqa: E731  # one of many
+_TERMS: _Move = lambda s, at, why: s.accept_terms("2", at=at, why=why)  # noqa: E731  # as above
+_ACCEPT: _Move = lambda s, at, why: s.accept(comment="Yes", at=at, why=why)  # noqa: E731  # as above
+_REJECT: _Move = lambda s, at, why: s.reject(at=at, why=why)  # noqa: E731  # as above
+_RESUME: _Move = lambda s, at, why: s.resume(at=at, why=why)  # noqa: E731  # as above
+_OVER: tuple[_Move, ...] = (_revoke, _CANCEL)
+_MOVES: dict[SubscriptionState, tuple[_Move, ...]] = {
+    SubscriptionState.PENDING: (_ACCEPT, _TERMS, _ACCEPT, _REJECT, _ACCEPT, _CANCEL),
+    SubscriptionState.ACTIVE: (
+        *(_issue, _revoke, _suspend, _rotate, _transfer, _issue, _expire, _import),
+        *(_revoke, _suspend, _TERMS, _issue, _CANCEL),
+    ),
+    SubscriptionState.SUSPENDED: (_RESUME, _revoke, _RESUME, _TERMS, _expire, _CANCEL),
+}
+
+
+def _change_person(thing: Developer | Invitation, verb: int, at: datetime, why: Why) -> None:
+    match thing:
+        case Invitation() if verb % 2:
+            thing.accept(at=at, why=why)
+        case Invitation():
+            thing.revoke(at=at, why=why)
+        case Developer() if verb == 1:
+            thing.leave(at=at, why=why)
+        case Developer() if verb == 2:
+            thing.remove(at=at, why=why)
+        case Developer() if verb == 3:
+            thing.forget(at=at, why=why)
+        case Developer() if verb % 2:
+            thing.change_role(TeamRole.ADMIN, at=at, why=why)
+        case Developer():
+            thing.grant_tokens([UUID(int=verb)], at=at, why=why)
 
 
 def _page(id_: UUID, product_id: UUID, slug: str, at: datetime, why: Why) -> Page:
@@ -291,5 +392,9 @@ _NOUN = st.sampled_from(
     [*range(13), 12, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3]
 )  # those with longer lives
 _STEP = st.tuples(_NOUN, st.integers(0, 7), st.integers(0, 40))
+_NOUN = st.sampled_from(
+    [*range(13), 0, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 6, 6, 11]
+)  # those with longer lives
+_STEP = st.tuples(_NOUN, st.integers(0, 15), st.integers(0, 40))
 HISTORIES: st.SearchStrategy[list[Recorded]] = st.lists(_STEP, min_size=25, max_size=80).map(_told)
 """Histories of 25 to 80 verbs, in the order of their positions."""

@@ -10,7 +10,7 @@ from controlplane import audit
 from controlplane.auth import PERMISSIONS
 from controlplane.cli import cli
 from controlplane.gateway import delivery, endpoint, policy
-from controlplane.graphql import limits, loaders, paging
+from controlplane.graphql import limits, loaders, moment, paging
 from controlplane.settings import Settings
 from domain.access_token import Role
 from domain.contract.contract import OPERATIONS
@@ -97,6 +97,12 @@ def test_every_limit_is_in_the_table() -> None:
         ("portal: occurrences of one field", limits.REPEATS),
         ("portal: nodes that one request reads", loaders.ROWS),
         ("portal: nodes of a page", paging.PAGE),
+        (
+            "portal: events, bytes of them and streams that a question about the past reads",
+            moment.EVENTS,
+            moment.EVENT_BYTES,
+            moment.STREAMS,
+        ),
         (
             "gateways: bytes, tokens and nesting of an operation",
             endpoint.BODY_BYTES,

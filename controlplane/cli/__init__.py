@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from controlplane.cli import access, audit, catalogue, database, serve
+from controlplane.cli import access, audit, catalogue, database, restore, serve
 
 cli = typer.Typer(
     name="controlplane",
@@ -23,6 +23,8 @@ cli.command("schema")(catalogue.schema)
 cli.add_typer(audit.cli, name="audit")
 cli.add_typer(access.organizations, name="organization")
 cli.add_typer(access.tokens, name="token")
+cli.add_typer(restore.epochs, name="epoch")
+cli.add_typer(restore.revocations, name="revocations")
 
 
 def main() -> None:

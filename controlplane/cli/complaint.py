@@ -10,6 +10,7 @@ from controlplane.address import CannotListenError
 from controlplane.auth import NotAuthenticatedError
 from controlplane.cli.session import UsageError
 from controlplane.importing import ImportFailedError
+from controlplane.revocations import JournalBrokenError
 from controlplane.store import UNREACHABLE, UnavailableError
 from controlplane.store.embedded import EmbeddedPostgresError
 from controlplane.store.migrate import MigrationError
@@ -24,6 +25,7 @@ PLAIN = (
     DomainError,
     EmbeddedPostgresError,
     ImportFailedError,
+    JournalBrokenError,
     MigrationError,
     NotAuthenticatedError,
     NotFreshError,

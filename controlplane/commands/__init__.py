@@ -64,6 +64,12 @@ class Command(ABC):
         May run more than once, when others change what it read.
         """
 
+    async def settle(self, outcome: Outcome, context: Context) -> None:  # noqa: B027  # most need none
+        """Do outside of the history what the commit decided; by default nothing.
+
+        Runs after the commit and again after each retry, so it does the same every time.
+        """
+
     def request_hash(self) -> bytes:
         """Return the hash by which the same question is recognised, also after a deploy."""
         # What has its default is left out, so that a field that a later release adds changes no
@@ -122,6 +128,8 @@ async def execute(command: Command, context: Context, *, dry_run: bool = False) 
         else:
             answer = await _decide(command, context, work, wanted, contended)
         if answer is not None:
+            if not dry_run:
+                await command.settle(answer.outcome, context)
             return answer
         # Only what is written: readers of a stream that moves on need not queue for it.
         contended |= {aggregate.id for aggregate in work.changed}

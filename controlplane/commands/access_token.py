@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from controlplane.commands import Command, NotPermittedError, UnitOfWork
+from controlplane.commands import Command, NotFoundError, NotPermittedError, UnitOfWork
+from controlplane.commands.person import grant
 from controlplane.context import INSTALLATION, Context
 from controlplane.secret import SECRET_BYTES, TOKEN_PREFIX, mint
 from domain.access_token import AccessToken, Role
+from domain.developer import Developer
 from domain.gateway import Gateway
 from domain.team import Team
 
@@ -22,6 +24,7 @@ class IssueToken(Command):
     team_id: UUID | None = None
     gateway_id: UUID | None = None
     expires_at: datetime | None = None
+    developer_id: UUID | None = None
 
     async def handle(self, work: UnitOfWork, context: Context) -> None:
         """Mint a token and keep its hash.
@@ -36,6 +39,11 @@ class IssueToken(Command):
             await work.get(Gateway, self.gateway_id, "gateway_id")
         services = context.services
         token_id = services.new_id()
+        if self.developer_id is not None:
+            developer = await work.get(Developer, self.developer_id, "developer_id")
+            if developer.team_id != self.team_id:
+                raise NotFoundError("developer_id", "They are not of that team.")
+            await grant(work, developer, token_id)
         token = mint(TOKEN_PREFIX, token_id, services.entropy(SECRET_BYTES))
         work.add(
             AccessToken.issue(
@@ -46,6 +54,7 @@ class IssueToken(Command):
                 team_id=self.team_id,
                 gateway_id=self.gateway_id,
                 expires_at=self.expires_at,
+                developer_id=self.developer_id,
                 at=work.at,
                 why=work.why,
             )

@@ -30,3 +30,22 @@ class RegisterApplication(Command):
                 why=work.why,
             )
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenameApplication(Command):
+    """Give an application another name."""
+
+    permission = "application:register"
+    application_id: UUID
+    name: str
+    expected_version: int | None = None
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Rename one application."""
+        version = self.expected_version
+        application = await work.get(
+            Application, self.application_id, "application_id", expected_version=version
+        )
+        require_team(context, application.team_id, "application_id")
+        application.rename(self.name, at=work.at, why=work.why)

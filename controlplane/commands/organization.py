@@ -43,3 +43,27 @@ class EstablishOrganization(Command):
             )
         )
         work.secret = token.text
+
+
+class OpenRegistration(Command):
+    """Let visitors register with the organization by themselves."""
+
+    permission = "organization:configure"
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Open the caller's own organization."""
+        own = context.caller.organization_id
+        organization = await work.get(Organization, own, "organization")
+        organization.open_registration(at=work.at, why=work.why)
+
+
+class CloseRegistration(Command):
+    """Let no more visitors register by themselves."""
+
+    permission = "organization:configure"
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Close the caller's own organization."""
+        own = context.caller.organization_id
+        organization = await work.get(Organization, own, "organization")
+        organization.close_registration(at=work.at, why=work.why)

@@ -1,15 +1,22 @@
 """Commands about subscriptions and their credentials."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from controlplane.commands import Command, NotFoundError, UnitOfWork, require_team
+from controlplane.commands import (
+    Command,
+    NotFoundError,
+    NotPermittedError,
+    UnitOfWork,
+    require_team,
+)
 from controlplane.context import Context
-from controlplane.secret import KEY_PREFIX, SECRET_BYTES, mint
+from controlplane.secret import KEY_PREFIX, SECRET_BYTES, Minted, mint, name_of
 from domain.application import Application
+from domain.credential import HashAlgorithm, digest
 from domain.plan import Approval, Plan
-from domain.subscription import Subscription
+from domain.subscription import TRIAL_DAYS_MAX, Subscription, TermsNotAcceptedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +26,14 @@ class RequestSubscription(Command):
     permission = "subscription:request"
     application_id: UUID
     plan_id: UUID
+    terms_revision: str = ""
+    comment: str = ""
 
     async def handle(self, work: UnitOfWork, context: Context) -> None:
-        """Begin a subscription to the version on sale, active at once if the plan says so."""
+        """Begin a subscription to the version on sale, active at once if the plan says so.
+
+        If its terms have a revision, exactly that one is to be accepted.
+        """
         application = await work.get(Application, self.application_id, "application_id")
         require_team(context, application.team_id, "application_id")
         plan = await work.get(Plan, self.plan_id, "plan_id")
@@ -33,9 +45,12 @@ class RequestSubscription(Command):
             team_id=application.team_id,
             plan_id=self.plan_id,
             plan_version=plan.offered_version(application.team_id),
+            trial_days=plan.conditions()[1],
+            comment=self.comment,
             at=work.at,
             why=work.why,
         )
+        _accept_terms(subscription, plan, self.terms_revision, work)
         if plan.approval == Approval.AUTOMATIC.value:
             subscription.accept(at=work.at, why=work.why)
         work.add(subscription)
@@ -60,24 +75,117 @@ class SubscriptionCommand(Command):
         return subscription
 
 
+@dataclass(frozen=True, kw_only=True)
 class AcceptSubscription(SubscriptionCommand):
     """Let the application call the plan."""
 
     permission = "subscription:decide"
+    expires_at: datetime | None = None
+    comment: str = ""
 
     async def handle(self, work: UnitOfWork, context: Context) -> None:
-        """Make a pending subscription active."""
-        (await self.get(work, context)).accept(at=work.at, why=work.why)
+        """Make a pending subscription active, by default for the trial of the plan or for ever."""
+        subscription = await self.get(work, context)
+        subscription.accept(
+            expires_at=self.expires_at, comment=self.comment, at=work.at, why=work.why
+        )
 
 
+@dataclass(frozen=True, kw_only=True)
 class RejectSubscription(SubscriptionCommand):
     """Keep the application out."""
 
     permission = "subscription:decide"
+    comment: str = ""
 
     async def handle(self, work: UnitOfWork, context: Context) -> None:
         """Reject a pending subscription."""
-        (await self.get(work, context)).reject(at=work.at, why=work.why)
+        subscription = await self.get(work, context)
+        subscription.reject(comment=self.comment, at=work.at, why=work.why)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptTerms(SubscriptionCommand):
+    """Agree to the revision of the terms that is in force by now."""
+
+    permission = "subscription:request"
+    terms_revision: str
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Keep that the subscriber agreed; if the plan names a revision, to that one."""
+        subscription = await self.get(work, context)
+        plan = await work.get(Plan, subscription.plan_id, "subscription_id")
+        if not self.terms_revision:
+            raise TermsNotAcceptedError("terms_revision")
+        _accept_terms(subscription, plan, self.terms_revision, work)
+
+
+class SuspendSubscription(SubscriptionCommand):
+    """Keep the application out until it is resumed; the reason is for the team to read."""
+
+    permission = "subscription:suspend"
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Suspend an active subscription."""
+        (await self.get(work, context)).suspend(at=work.at, why=work.why)
+
+
+class ResumeSubscription(SubscriptionCommand):
+    """Let the application call again."""
+
+    permission = "subscription:suspend"
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Resume a suspended subscription."""
+        (await self.get(work, context)).resume(at=work.at, why=work.why)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferSubscription(SubscriptionCommand):
+    """Go on with the same keys on the version of a plan that is on sale."""
+
+    permission = "subscription:transfer"
+    plan_id: UUID
+    terms_revision: str = ""
+    expires_at: datetime | None = None
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Transfer an active subscription.
+
+        Who may not decide on subscriptions goes only where everybody is accepted, and no
+        further than the trial there.
+        """
+        subscription = await self.get(work, context)
+        plan = await work.get(Plan, self.plan_id, "plan_id")
+        number, decides = (
+            plan.offered_version(),
+            "subscription:decide" in context.caller.permissions,
+        )
+        if not decides and plan.approval != Approval.AUTOMATIC.value:
+            raise NotPermittedError("plan_id", "The plan wants approval: it needs its provider.")
+        expires_at = self.expires_at if decides else None
+        if expires_at is None and self.plan_id == subscription.plan_id:
+            expires_at = subscription.expires_at
+        elif expires_at is None and (days := plan.conditions()[1]) is not None:
+            expires_at = work.at + timedelta(days=min(days, TRIAL_DAYS_MAX))
+        subscription.transfer(
+            plan_id=self.plan_id,
+            plan_version=number,
+            expires_at=expires_at,
+            at=work.at,
+            why=work.why,
+        )
+        _accept_terms(subscription, plan, self.terms_revision, work)
+
+
+class ExpireSubscription(SubscriptionCommand):
+    """Record that the time of a subscription is over; a timer asks for it."""
+
+    permission = "subscription:decide"
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Expire a subscription that is due."""
+        (await self.get(work, context)).expire(at=work.at, why=work.why)
 
 
 class CancelSubscription(SubscriptionCommand):
@@ -86,7 +194,7 @@ class CancelSubscription(SubscriptionCommand):
     permission = "subscription:cancel"
 
     async def handle(self, work: UnitOfWork, context: Context) -> None:
-        """Cancel a pending or active subscription."""
+        """Cancel a pending, active or suspended subscription."""
         (await self.get(work, context)).cancel(at=work.at, why=work.why)
 
 
@@ -96,21 +204,76 @@ class IssueCredential(SubscriptionCommand):
 
     permission = "credential:issue"
     not_after: datetime | None = None
+    label: str = ""
 
     async def handle(self, work: UnitOfWork, context: Context) -> None:
         """Mint a key and keep its hashes."""
         subscription = await self.get(work, context)
-        services = context.services
-        key = mint(KEY_PREFIX, services.new_id(), services.entropy(SECRET_BYTES))
+        key = _minted(context)
         subscription.issue_credential(
             key.id,
             sha256=key.sha256,
             sha1=key.sha1,
             not_after=self.not_after,
+            label=self.label,
             at=work.at,
             why=work.why,
         )
         work.secret = key.text
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotateCredential(SubscriptionCommand):
+    """Replace a key: both work for a while, then only the successor, which is the secret."""
+
+    permission = "credential:issue"
+    credential_id: str
+    overlap_s: int
+    not_after: datetime | None = None
+    label: str = ""
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Mint the successor and set the end of the key it replaces."""
+        subscription = await self.get(work, context)
+        key = _minted(context)
+        subscription.rotate_credential(
+            self.credential_id,
+            successor_id=key.id,
+            sha256=key.sha256,
+            sha1=key.sha1,
+            overlap_s=self.overlap_s,
+            not_after=self.not_after,
+            label=self.label,
+            at=work.at,
+            why=work.why,
+        )
+        work.secret = key.text
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportCredential(SubscriptionCommand):
+    """Let a key go on that was issued elsewhere, known by a hash of it."""
+
+    permission = "credential:import"
+    algorithm: HashAlgorithm
+    digest: str
+    not_after: datetime | None = None
+    label: str = ""
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Keep the hash; the same one is imported once in an organization."""
+        subscription = await self.get(work, context)
+        subscription.import_credential(
+            name_of(context.services.new_id()),
+            algorithm=self.algorithm,
+            digest=self.digest,
+            not_after=self.not_after,
+            label=self.label,
+            at=work.at,
+            why=work.why,
+        )
+        known = digest(self.algorithm, self.digest)
+        await work.reserve("key", f"{self.algorithm.value}/{known}", subscription.id, "digest")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,3 +287,17 @@ class RevokeCredential(SubscriptionCommand):
         """Revoke one credential for ever."""
         subscription = await self.get(work, context)
         subscription.revoke_credential(self.credential_id, at=work.at, why=work.why)
+
+
+def _minted(context: Context) -> Minted:
+    services = context.services
+    return mint(KEY_PREFIX, services.new_id(), services.entropy(SECRET_BYTES))
+
+
+def _accept_terms(subscription: Subscription, plan: Plan, said: str, work: UnitOfWork) -> None:
+    """Keep what the subscriber agreed to. Raises TermsNotAcceptedError."""
+    wanted, _ = plan.conditions()
+    if wanted and said != wanted:
+        raise TermsNotAcceptedError("terms_revision", f"It is {wanted}.")
+    if said:
+        subscription.accept_terms(said, at=work.at, why=work.why)

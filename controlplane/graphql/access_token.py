@@ -7,6 +7,7 @@ import strawberry
 from asyncpg import Record
 
 from controlplane.commands.access_token import IssueToken, RevokeToken
+from controlplane.commands.invitation import RenewToken
 from controlplane.graphql import visibility
 from controlplane.graphql.changes import Asked, Changed, Issued, change
 from controlplane.graphql.enums import Role
@@ -24,7 +25,7 @@ from controlplane.graphql.paging import (
     Window,
     page,
 )
-from controlplane.graphql.team import TEAM, Team
+from controlplane.graphql.team import DEVELOPER, TEAM, Developer, Team
 
 
 @strawberry.type
@@ -33,6 +34,7 @@ class AccessToken(Node):
 
     team_key: strawberry.Private[Key]
     gateway_key: strawberry.Private[Key]
+    developer_key: strawberry.Private[Key]
     name: str = strawberry.field(description="What it is for.")
     role: Role = strawberry.field(description="As what its bearer acts.")
     expires_at: datetime | None = strawberry.field(
@@ -52,6 +54,11 @@ class AccessToken(Node):
         """Return the gateway to which the token of one belongs."""
         return await one(info, GATEWAY, self.gateway_key)
 
+    @strawberry.field
+    async def developer(self, info: Info) -> Developer | None:
+        """Return the person whose token it is, if it is one person's."""
+        return await one(info, DEVELOPER, self.developer_key)
+
 
 @strawberry.type
 class AccessTokenConnection(Connection[AccessToken]):
@@ -63,6 +70,7 @@ def _node(row: Record) -> AccessToken:
         key=(row["organization_id"], row["id"]),
         team_key=(row["organization_id"], row["team_id"]),
         gateway_key=(row["organization_id"], row["gateway_id"]),
+        developer_key=(row["organization_id"], row["developer_id"]),
         name=row["name"],
         role=Role(row["role"]),
         expires_at=row["expires_at"],
@@ -115,9 +123,17 @@ class IssueTokenInput(Asked):
     gateway_id: strawberry.ID | None = strawberry.field(
         default=None, description="The id of the gateway; for a gateway, and only then."
     )
+    developer_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The id of the person of that team whose token it is to be."
+    )
     expires_at: datetime | None = strawberry.field(
         default=None, description="Until when it is valid; null: for ever."
     )
+
+
+@strawberry.input
+class RenewTokenInput(Asked):
+    """That the person who asks gets another token."""
 
 
 @strawberry.input
@@ -133,7 +149,7 @@ class TokenIssued(Issued):
 
     @strawberry.field
     async def access_token(self, info: Info) -> AccessToken | None:
-        """Return the token as it is kept; null after a dry run."""
+        """Return the token as it is kept; null after a dry run, and without token:issue."""
         return await self.node(info, ACCESS_TOKEN)
 
 
@@ -150,6 +166,10 @@ class TokenChanged(Changed):
 IssueTokenResult = Annotated[
     TokenIssued | Rejected,
     strawberry.union("IssueTokenResult", description="What issueToken did, or why not."),
+]
+RenewTokenResult = Annotated[
+    TokenIssued | Rejected,
+    strawberry.union("RenewTokenResult", description="What renewToken did, or why not."),
 ]
 RevokeTokenResult = Annotated[
     TokenChanged | Rejected,
@@ -174,9 +194,17 @@ class AccessTokenMutations:
                 role=input.role,
                 team_id=named_or_none(input.team_id, "Team", "team_id"),
                 gateway_id=named_or_none(input.gateway_id, "Gateway", "gateway_id"),
+                developer_id=named_or_none(input.developer_id, "Developer", "developer_id"),
                 expires_at=input.expires_at,
                 **input.said(),
             ),
+        )
+
+    @strawberry.mutation
+    async def renew_token(self, info: Info, input: RenewTokenInput) -> RenewTokenResult:
+        """Get another token of one's own, valid for 90 days; needs token:renew, and a person."""
+        return await change(
+            info, TokenIssued, ACCESS_TOKEN, input, lambda: RenewToken(**input.said())
         )
 
     @strawberry.mutation

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from asyncpg import Record
 
-from controlplane.commands.application import RegisterApplication
+from controlplane.commands.application import RegisterApplication, RenameApplication
 from controlplane.graphql import subscription, team, visibility
-from controlplane.graphql.changes import Asked, Changed, change
+from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one, same_noun
 from controlplane.graphql.node import Node, named
@@ -114,6 +114,14 @@ class RegisterApplicationInput(Asked):
     name: str = strawberry.field(description="For people; 1 to 200 characters.")
 
 
+@strawberry.input
+class RenameApplicationInput(AskedAtVersion):
+    """The program that gets another name."""
+
+    application_id: strawberry.ID = strawberry.field(description="The id of the application.")
+    name: str = strawberry.field(description="For people; 1 to 200 characters.")
+
+
 @strawberry.type
 class ApplicationChanged(Changed):
     """The application, and what happened to it."""
@@ -128,6 +136,12 @@ RegisterApplicationResult = Annotated[
     ApplicationChanged | Rejected,
     strawberry.union(
         "RegisterApplicationResult", description="What registerApplication did, or why not."
+    ),
+]
+RenameApplicationResult = Annotated[
+    ApplicationChanged | Rejected,
+    strawberry.union(
+        "RenameApplicationResult", description="What renameApplication did, or why not."
     ),
 ]
 
@@ -148,5 +162,22 @@ class ApplicationMutations:
             input,
             lambda: RegisterApplication(
                 team_id=named(input.team_id, "Team", "team_id"), name=input.name, **input.said()
+            ),
+        )
+
+    @strawberry.mutation
+    async def rename_application(
+        self, info: Info, input: RenameApplicationInput
+    ) -> RenameApplicationResult:
+        """Give an application another name; needs application:register."""
+        return await change(
+            info,
+            ApplicationChanged,
+            APPLICATION,
+            input,
+            lambda: RenameApplication(
+                application_id=named(input.application_id, "Application", "application_id"),
+                name=input.name,
+                **input.said(),
             ),
         )

@@ -1,12 +1,14 @@
 """Mutations: the one way from an input through a command to a payload or a refusal."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import strawberry
 
 from controlplane.commands import Answer, Command, execute
+from controlplane.context import Caller
 from controlplane.graphql.errors import NOTHING_RENAMED, RefusedError, Rejected, rejected
 from controlplane.graphql.loaders import Info, Key, Kind, one
 from controlplane.graphql.node import global_id
@@ -144,16 +146,19 @@ async def change(
     command: Callable[[], Command],
     *,
     renamed: Mapping[str, str] = NOTHING_RENAMED,
+    by: Caller | None = None,
 ) -> C | Rejected:
     """Execute the command that the input asks for; `kind` is what the payload is about.
 
     `command` may raise DomainError for what the input says; `renamed` are fields of the command
-    that the input calls otherwise. Raises UnavailableError.
+    that the input calls otherwise; `by` is who asks, if not the caller. Raises UnavailableError.
     """
     # Mutations run one after the other: none may see what was read before it.
     info.context.loaders.clear()
+    context = info.context.context
+    context = context if by is None else replace(context, caller=by)
     try:
-        answer = await execute(command(), info.context.context, dry_run=asked.dry_run)
+        answer = await execute(command(), context, dry_run=asked.dry_run)
     except DomainError as refusal:
         return rejected(refusal, renamed)
     return payload(kind=kind, key=_key(kind, answer), answer=answer)

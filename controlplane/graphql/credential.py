@@ -1,4 +1,4 @@
-"""Credentials: the keys of subscriptions, shown once and revoked for ever."""
+"""Credentials: the keys of subscriptions, shown once, rotated, and revoked for ever."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,15 +7,21 @@ import strawberry
 from asyncpg import Record
 
 from controlplane.commands import NotFoundError
-from controlplane.commands.subscription import IssueCredential, RevokeCredential
+from controlplane.commands.subscription import (
+    ImportCredential,
+    IssueCredential,
+    RevokeCredential,
+    RotateCredential,
+)
 from controlplane.graphql import subscription, visibility
 from controlplane.graphql.changes import AskedAtVersion, Changed, Issued, change
-from controlplane.graphql.enums import CredentialState
+from controlplane.graphql.enums import CredentialState, HashAlgorithm
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one
 from controlplane.graphql.node import Node, named, named_key
 from controlplane.graphql.paging import Connection, Listing
 from domain.aggregate import Aggregate
+from domain.credential import SERVABLE
 from domain.subscription import Subscription as SubscriptionEvents
 from projections.paging import Column
 
@@ -27,13 +33,42 @@ if TYPE_CHECKING:
 class Credential(Node):
     """A key with which an application calls; only its hashes are kept."""
 
+    recorded: strawberry.Private[CredentialState]
+    ends_at: strawberry.Private[datetime | None]
+    successor_key: strawberry.Private[Key | None]
     name: str = strawberry.field(description="What follows the prefix in the key; no secret.")
-    state: CredentialState = strawberry.field(description="Where it is in its life.")
+    label: str = strawberry.field(description="What it is called, for people; may be empty.")
+    algorithm: HashAlgorithm = strawberry.field(
+        description="The hash by which it is known; keys that were issued here have others too."
+    )
     not_after: datetime | None = strawberry.field(
-        description="Until when it is valid; null: for ever."
+        description="Until when it was issued; null: for ever."
+    )
+    overlap_ends_at: datetime | None = strawberry.field(
+        description="Until when it works beside its successor; null without one."
     )
     created_at: datetime = strawberry.field(description="When it was issued.")
     changed_at: datetime = strawberry.field(description="When it changed last.")
+
+    @strawberry.field
+    def state(self, info: Info) -> CredentialState:
+        """Return where it is in its life at this instant; its subscription counts as well."""
+        ended = self.ends_at is not None and self.ends_at <= info.context.now
+        if ended and self.recorded is not CredentialState.REVOKED:
+            return CredentialState.EXPIRED
+        return self.recorded
+
+    @strawberry.field
+    def servable(self) -> bool:
+        """Return whether gateways find it by its hash; if not, calls with it are refused."""
+        return self.algorithm in SERVABLE
+
+    @strawberry.field
+    async def successor(self, info: Info) -> "Credential | None":
+        """Return the key that replaces it; null without one."""
+        if self.successor_key is None:
+            return None
+        return await one(info, CREDENTIAL, self.successor_key)
 
     @strawberry.field
     async def subscription(
@@ -49,21 +84,32 @@ class CredentialConnection(Connection[Credential]):
 
 
 def _node(row: Record) -> Credential:
+    successor = row["successor_id"]
     return Credential(
         key=(row["organization_id"], row["subscription_id"], row["id"]),
         name=row["id"],
-        state=CredentialState(row["state"]),
+        recorded=CredentialState(row["state"]),
+        ends_at=row["ends_at"],
+        successor_key=successor and (row["organization_id"], row["subscription_id"], successor),
+        label=row["label"],
+        algorithm=HashAlgorithm(row["algorithm"]),
         not_after=row["not_after"],
+        overlap_ends_at=row["overlap_ends_at"],
         created_at=row["created_at"],
         changed_at=row["changed_at"],
     )
 
 
 def _key(event: Aggregate.Event) -> Key | None:
-    if isinstance(
-        event, SubscriptionEvents.CredentialIssued | SubscriptionEvents.CredentialRevoked
-    ):
-        return event.originator_id, event.credential_id
+    match event:
+        case (
+            SubscriptionEvents.CredentialIssued()
+            | SubscriptionEvents.CredentialImported()
+            | SubscriptionEvents.CredentialRevoked()
+        ):
+            return event.originator_id, event.credential_id
+        case SubscriptionEvents.CredentialRotated():
+            return event.originator_id, event.successor_id
     return None
 
 
@@ -93,6 +139,46 @@ class IssueCredentialInput(AskedAtVersion):
     )
     not_after: datetime | None = strawberry.field(
         default=None, description="Until when the key is valid; null: for ever."
+    )
+    label: str = strawberry.field(
+        default="", description="What it is called, for people; at most 200 characters."
+    )
+
+
+@strawberry.input
+class RotateCredentialInput(AskedAtVersion):
+    """The key to replace, and how long both work."""
+
+    credential_id: strawberry.ID = strawberry.field(description="The id of the active credential.")
+    overlap_s: int = strawberry.field(
+        description="For how many seconds the key still works beside its successor:"
+        " 0 to 7,776,000 (90 days)."
+    )
+    not_after: datetime | None = strawberry.field(
+        default=None, description="Until when the successor is valid; null: for ever."
+    )
+    label: str = strawberry.field(
+        default="", description="What the successor is called; at most 200 characters."
+    )
+
+
+@strawberry.input
+class ImportCredentialInput(AskedAtVersion):
+    """A key that was issued elsewhere, known by a hash of the whole key."""
+
+    subscription_id: strawberry.ID = strawberry.field(
+        description="The id of the active subscription."
+    )
+    algorithm: HashAlgorithm = strawberry.field(description="Which hash of the key it is.")
+    digest: str = strawberry.field(
+        description="The hash. A key that can be guessed can be found from it: import only"
+        " keys that were made at random."
+    )
+    not_after: datetime | None = strawberry.field(
+        default=None, description="Until when the key is valid; null: for ever."
+    )
+    label: str = strawberry.field(
+        default="", description="What it is called, for people; at most 200 characters."
     )
 
 
@@ -127,6 +213,18 @@ IssueCredentialResult = Annotated[
     CredentialIssued | Rejected,
     strawberry.union("IssueCredentialResult", description="What issueCredential did, or why not."),
 ]
+RotateCredentialResult = Annotated[
+    CredentialIssued | Rejected,
+    strawberry.union(
+        "RotateCredentialResult", description="What rotateCredential did, or why not."
+    ),
+]
+ImportCredentialResult = Annotated[
+    CredentialChanged | Rejected,
+    strawberry.union(
+        "ImportCredentialResult", description="What importCredential did, or why not."
+    ),
+]
 RevokeCredentialResult = Annotated[
     CredentialChanged | Rejected,
     strawberry.union(
@@ -159,6 +257,50 @@ class CredentialMutations:
             lambda: IssueCredential(
                 subscription_id=named(input.subscription_id, "Subscription", "subscription_id"),
                 not_after=input.not_after,
+                label=input.label,
+                **input.said(),
+            ),
+        )
+
+    @strawberry.mutation
+    async def rotate_credential(
+        self, info: Info, input: RotateCredentialInput
+    ) -> RotateCredentialResult:
+        """Replace a key by a new one, with an overlap; the answer is about the successor.
+
+        Needs credential:issue.
+        """
+        return await change(
+            info,
+            CredentialIssued,
+            CREDENTIAL,
+            input,
+            lambda: RotateCredential(
+                **_named(input.credential_id),
+                overlap_s=input.overlap_s,
+                not_after=input.not_after,
+                label=input.label,
+                **input.said(),
+            ),
+            renamed={"subscription_id": "credential_id"},
+        )
+
+    @strawberry.mutation
+    async def import_credential(
+        self, info: Info, input: ImportCredentialInput
+    ) -> ImportCredentialResult:
+        """Let a key go on that was issued elsewhere; needs credential:import."""
+        return await change(
+            info,
+            CredentialChanged,
+            CREDENTIAL,
+            input,
+            lambda: ImportCredential(
+                subscription_id=named(input.subscription_id, "Subscription", "subscription_id"),
+                algorithm=input.algorithm,
+                digest=input.digest,
+                not_after=input.not_after,
+                label=input.label,
                 **input.said(),
             ),
         )

@@ -12,24 +12,32 @@ from strawberry.types.enum import StrawberryEnumDefinition
 from domain.access_token import Role
 from domain.api_product import ProductState, Visibility
 from domain.api_version import VersionState
+from domain.credential import CredentialState, HashAlgorithm
+from domain.developer import DeveloperState, Origin, TeamRole
+from domain.invitation import InvitationState
 from domain.plan import Approval, LimitAlgorithm, PlanState, PlanVersionState, QuotaPeriod
 from domain.plan_terms import AuthKind, Enforcement
 from domain.price import ChargeModel
-from domain.subscription import CredentialState, SubscriptionState
+from domain.subscription import SubscriptionState
 
 __all__ = [
     "Approval",
     "AuthKind",
     "ChargeModel",
     "CredentialState",
+    "DeveloperState",
     "Enforcement",
+    "HashAlgorithm",
+    "InvitationState",
     "LimitAlgorithm",
+    "Origin",
     "PlanState",
     "PlanVersionState",
     "ProductState",
     "QuotaPeriod",
     "Role",
     "SubscriptionState",
+    "TeamRole",
     "VersionState",
     "Visibility",
     "described",
@@ -63,16 +71,40 @@ VALUES: dict[type[Enum], dict[str, str]] = {
     },
     CredentialState: {
         "ACTIVE": "Gateways accept it, until its `notAfter`.",
+        "EXPIRING": "It has a successor; gateways accept it until its `overlapEndsAt`.",
+        "EXPIRED": "Its time is over.",
         "REVOKED": "Gateways refuse it, for ever.",
     },
     Enforcement: {
         "HARD": "Calls beyond it are refused until the next period.",
         "SOFT": "Calls beyond it are served, and counted.",
     },
+    DeveloperState: {
+        "ACTIVE": "They are in the team.",
+        "LEFT": "They left the team.",
+        "REMOVED": "Somebody removed them from the team.",
+        "FORGOTTEN": "Their name and mail address are unreadable, everywhere and for ever.",
+    },
+    HashAlgorithm: {
+        "SHA256_HEX": "SHA-256 as 64 hexadecimal digits; gateways find keys by it.",
+        "SHA1_BASE64": "SHA-1 as base64, as in Apache's `{SHA}`; gateways find keys by it.",
+        "BCRYPT": "bcrypt; it is salted, so that no gateway finds a key by it.",
+    },
+    InvitationState: {
+        "OPEN": "It can be accepted, until its `expiresAt`.",
+        "ACCEPTED": "The person is in the team.",
+        "REVOKED": "It was taken back.",
+        "EXPIRED": "Its time is over.",
+    },
     LimitAlgorithm: {
         "TOKEN_BUCKET": "Calls take tokens from a bucket that fills steadily.",
         "SLIDING_WINDOW": "The calls of the window that ends now count.",
         "FIXED_WINDOW": "The calls since the last full window count.",
+    },
+    Origin: {
+        "PROVIDER": "The provider registered them.",
+        "SELF": "They registered by themselves, with a team of their own.",
+        "INVITATION": "They accepted an invitation.",
     },
     PlanState: {
         "DRAFT": "No version of it was ever published.",
@@ -108,7 +140,13 @@ VALUES: dict[type[Enum], dict[str, str]] = {
         "PENDING": "Waits for a product manager.",
         "ACTIVE": "Its credentials may call.",
         "REJECTED": "It was kept out.",
+        "SUSPENDED": "Its credentials may not call until it is resumed.",
         "CANCELLED": "It was given up.",
+        "EXPIRED": "Its time is over.",
+    },
+    TeamRole: {
+        "ADMIN": "Invites and removes people, says who is what, and names the team.",
+        "MEMBER": "Works with the applications of the team.",
     },
     VersionState: {
         "DRAFT": "Only its provider sees it.",

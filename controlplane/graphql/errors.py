@@ -14,6 +14,7 @@ from controlplane.commands import (
     NotPermittedError,
     VersionChangedError,
 )
+from controlplane.commands.person import TooManyTokensError
 from controlplane.graphql.enums import described
 from controlplane.store.eventstore import ConflictError, IdempotencyKeyReusedError
 from domain.access_token import BearerMissingError, TokenExpiryPastError, TokenRevokedError
@@ -45,7 +46,22 @@ from domain.contract.document import (
     DocumentTooLargeError,
     NotAnApiDocumentError,
 )
+from domain.credential import (
+    CredentialNotActiveError,
+    CredentialRevokedError,
+    CredentialUnknownError,
+    DigestInvalidError,
+    NotAfterPastError,
+    OverlapInvalidError,
+)
+from domain.developer import (
+    DeveloperForgottenError,
+    DeveloperNotActiveError,
+    TeamRoleUnchangedError,
+)
 from domain.gateway_group import GroupProductsInvalidError
+from domain.invitation import InvitationExpiryPastError, InvitationNotOpenError
+from domain.organization import RegistrationClosedError, RegistrationOpenError
 from domain.page import PageNotWithdrawnError, PageSourceInvalidError, PageWithdrawnError
 from domain.plan_life import (
     NoDraftPlanVersionError,
@@ -68,12 +84,16 @@ from domain.plan_terms import (
 from domain.price import PriceInvalidError
 from domain.reservation import AlreadyTakenError
 from domain.subscription import (
-    CredentialRevokedError,
-    CredentialUnknownError,
-    NotAfterPastError,
+    AlreadyOnPlanError,
+    ExpiryPastError,
     SubscriptionNotActiveError,
+    SubscriptionNotDueError,
     SubscriptionNotPendingError,
+    SubscriptionNotSuspendedError,
     SubscriptionOverError,
+    SuspensionReasonMissingError,
+    TermsNotAcceptedError,
+    TermsRevisionInvalidError,
     TooManyCredentialsError,
 )
 from domain.sunset import SunsetNotReachedError, SunsetPastError
@@ -90,20 +110,28 @@ class RejectionCode(Enum):
     """The rule that was not met."""
 
     AGREEMENT_INVALID = AgreementInvalidError
+    ALREADY_ON_PLAN = AlreadyOnPlanError
     ALREADY_TAKEN = AlreadyTakenError
     API_RESERVED = ApiReservedError
     AUDIENCE_INVALID = AudienceInvalidError
     AUTH_INVALID = AuthInvalidError
     BEARER_MISSING = BearerMissingError
     CONFLICT = ConflictError
+    CREDENTIAL_NOT_ACTIVE = CredentialNotActiveError
     CREDENTIAL_REVOKED = CredentialRevokedError
     CREDENTIAL_UNKNOWN = CredentialUnknownError
+    DEVELOPER_FORGOTTEN = DeveloperForgottenError
+    DEVELOPER_NOT_ACTIVE = DeveloperNotActiveError
+    DIGEST_INVALID = DigestInvalidError
     DOCUMENT_BROKEN = DocumentBrokenError
     DOCUMENT_TOO_COMPLEX = DocumentTooComplexError
     DOCUMENT_TOO_LARGE = DocumentTooLargeError
+    EXPIRY_PAST = ExpiryPastError
     GROUP_PRODUCTS_INVALID = GroupProductsInvalidError
     IDEMPOTENCY_KEY_INVALID = IdempotencyKeyInvalidError
     IDEMPOTENCY_KEY_REUSED = IdempotencyKeyReusedError
+    INVITATION_EXPIRY_PAST = InvitationExpiryPastError
+    INVITATION_NOT_OPEN = InvitationNotOpenError
     LABEL_INVALID = LabelInvalidError
     MAIL_INVALID = MailInvalidError
     NOT_AFTER_PAST = NotAfterPastError
@@ -119,6 +147,7 @@ class RejectionCode(Enum):
     PLAN_KEYLESS = PlanKeylessError
     PLAN_NOT_DEPRECATED = PlanNotDeprecatedError
     PLAN_NOT_FOR_TEAM = PlanNotForTeamError
+    OVERLAP_INVALID = OverlapInvalidError
     PLAN_NOT_PUBLISHED = PlanNotPublishedError
     PRICE_INVALID = PriceInvalidError
     PRODUCTS_INVALID = ProductsInvalidError
@@ -130,18 +159,27 @@ class RejectionCode(Enum):
     QUOTA_INVALID = QuotaInvalidError
     RATE_LIMIT_INVALID = RateLimitInvalidError
     SLA_INVALID = SlaInvalidError
+    REGISTRATION_CLOSED = RegistrationClosedError
+    REGISTRATION_OPEN = RegistrationOpenError
     SLUG_INVALID = SlugInvalidError
     SUBSCRIPTION_NOT_ACTIVE = SubscriptionNotActiveError
+    SUBSCRIPTION_NOT_DUE = SubscriptionNotDueError
     SUBSCRIPTION_NOT_PENDING = SubscriptionNotPendingError
+    SUBSCRIPTION_NOT_SUSPENDED = SubscriptionNotSuspendedError
     SUBSCRIPTION_OVER = SubscriptionOverError
     SUCCESSOR_INVALID = SuccessorInvalidError
     SUNSET_NOT_REACHED = SunsetNotReachedError
     SUNSET_PAST = SunsetPastError
     TAGS_INVALID = TagsInvalidError
+    SUSPENSION_REASON_MISSING = SuspensionReasonMissingError
+    TEAM_ROLE_UNCHANGED = TeamRoleUnchangedError
+    TERMS_NOT_ACCEPTED = TermsNotAcceptedError
+    TERMS_REVISION_INVALID = TermsRevisionInvalidError
     TOKEN_EXPIRY_PAST = TokenExpiryPastError
     TOKEN_REVOKED = TokenRevokedError
     TOO_MANY_CREDENTIALS = TooManyCredentialsError
     TOO_MANY_OPERATIONS = TooManyOperationsError
+    TOO_MANY_TOKENS = TooManyTokensError
     TOO_MANY_UPSTREAMS = TooManyUpstreamsError
     TRIAL_INVALID = TrialInvalidError
     URL_INVALID = UrlInvalidError

@@ -8,11 +8,13 @@ import strawberry
 from asyncpg import Record
 
 from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
-from controlplane.graphql import product, visibility
+from controlplane.graphql import gateway_config, product, visibility
+from controlplane.graphql.as_of import AsOfArgument
 from controlplane.graphql.changes import Asked, Changed, change
 from controlplane.graphql.errors import Rejected
+from controlplane.graphql.gateway_config import GatewayConfig
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one, same_noun
-from controlplane.graphql.node import Node, named
+from controlplane.graphql.node import Node, named, named_key
 from controlplane.graphql.paging import (
     After,
     Before,
@@ -149,6 +151,21 @@ class GatewayQueries:
         window = Window(first, after, last, before)
         found: GatewayConnection = await page(info, GATEWAYS, window)
         return found
+
+    @strawberry.field
+    async def gateway_config(
+        self,
+        info: Info,
+        *,
+        group_id: Annotated[strawberry.ID, strawberry.argument(description="The group's id.")],
+        as_of: AsOfArgument = None,
+    ) -> GatewayConfig | None:
+        """Return what the gateways of a group enforce, or enforced; needs gateway:read.
+
+        Null if there was no such group then.
+        """
+        key = named_key(group_id, "GatewayGroup", ("uuid",))
+        return await gateway_config.read(info, GATEWAY_GROUP, key or (None,), as_of)
 
 
 @strawberry.input

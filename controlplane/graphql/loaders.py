@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from operator import itemgetter
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -14,6 +15,7 @@ from strawberry.types import Info as StrawberryInfo
 from controlplane.app import App
 from controlplane.context import Caller, Context
 from controlplane.graphql.errors import RefusedError, invalid
+from controlplane.graphql.moment import STREAMS, Moment, has_history
 from controlplane.graphql.scalars import Position
 from controlplane.graphql.visibility import Visible
 from controlplane.store import lent
@@ -65,11 +67,18 @@ class Request:
     loaders: dict[object, DataLoader[Any, Any]] = field(default_factory=dict)
     spent: Counter[Pages] = field(default_factory=Counter)
     """How many rows were read, by what was asked for."""
+    moments: dict[str | int, Moment] = field(default_factory=dict)
+    """The past moments that fields of the root, by their names in the answer, ask about."""
 
     @property
     def caller(self) -> Caller:
         """Who asks."""
         return self.context.caller
+
+    @property
+    def now(self) -> datetime:
+        """The instant at which states are told that the clock changes."""
+        return self.app.services.now()
 
     def position(self, number: int) -> Position:
         """Return a position of this epoch."""
@@ -88,20 +97,30 @@ class Request:
             )
         return position.number
 
-    async def rows(self, pages: Pages, parent: Key) -> list[Record]:
-        """Return the rows of one parent; those asked for together come by one statement."""
-        loader = self.loaders.get(pages)
+    async def rows(
+        self, pages: Pages, parent: Key, kind: Kind[Any] | None = None, moment: Moment | None = None
+    ) -> list[Record]:
+        """Return the rows of one parent; those asked for together come by one statement.
+
+        With a moment those that `kind` had then.
+        """
+        loader = self.loaders.get((pages, moment))
         if loader is None:
-            fetch = partial(self._fetch, pages)
-            loader = self.loaders[pages] = DataLoader(fetch)
+            fetch = partial(self._fetch, pages, kind, moment)
+            loader = self.loaders[pages, moment] = DataLoader(fetch)
         rows: list[Record] = await loader.load(parent)
         return rows
 
-    async def _fetch(self, pages: Pages, parents: list[Key]) -> list[list[Record]]:
+    async def _fetch(
+        self, pages: Pages, kind: Kind[Any] | None, moment: Moment | None, parents: list[Key]
+    ) -> list[list[Record]]:
         left = ROWS - self.spent.total()
         sql, bound = pages.statement(left + 1)
-        arrays = [list(column) for column in zip(*parents, strict=True)]
-        rows = await self.fetch(sql, *arrays, *bound)
+        values: list[object] = [list(column) for column in zip(*parents, strict=True)] + bound
+        if kind is not None and moment is not None:
+            await moment.include(kind.table, await self._streams(pages, kind, parents))
+            sql, values = moment.shadowed(sql, values)
+        rows = await self.fetch(sql, *values)
         if len(rows) > left:
             raise RefusedError("TOO_MUCH_DATA", f"One request reads {ROWS:,} nodes; ask for less.")
         self.spent[pages] += len(rows)
@@ -109,6 +128,20 @@ class Request:
         for row in sorted(rows, key=itemgetter("nth", "place")):
             found[row["nth"] - 1].append(row)
         return found
+
+    async def _streams(self, pages: Pages, kind: Kind[Any], parents: list[Key]) -> set[Any]:
+        """Return the streams whose rows may be among the pages: of those seen now, or the parent.
+
+        A row that is part of a larger thing, as a version of a plan, is in the stream of that.
+        """
+        stream = kind.key[1]
+        if len(kind.key) > len(ID) and stream in pages.parents:
+            return {parent[pages.parents.index(stream)] for parent in parents}
+        every = replace(pages, order=(), after=None, before=None, limit=STREAMS + 1)
+        sql, bound = every.statement(STREAMS + 1)
+        arrays = [list(column) for column in zip(*parents, strict=True)]
+        rows = await self.fetch(sql, *arrays, *bound)
+        return {row[stream.sql.removeprefix("n.")] for row in rows}
 
     async def fetch(self, sql: str, *values: object) -> Sequence[Record]:
         """Return the rows of one statement. Raises RefusedError, UnavailableError."""
@@ -139,13 +172,27 @@ def storable(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
+def root_of(info: Info) -> str | int:
+    """Return the name in the answer of the root's field below which this one is."""
+    path = info.path
+    while path.prev is not None:  # ends: a document is nested so deep only
+        path = path.prev
+    return path.key
+
+
+async def rows_of(info: Info, kind: Kind[Any], pages: Pages, parent: Key) -> list[Record]:
+    """Return the rows of one parent, of the moment that the root's field asks about."""
+    moment = info.context.moments.get(root_of(info)) if has_history(kind.table) else None
+    return await info.context.rows(pages, parent, kind, moment)
+
+
 async def one(info: Info, kind: Kind[N], key: Key) -> N | None:
     """Return the node with this key, None when there is none that the caller may see."""
     conditions = kind.visible(info.context.caller)
     if conditions is None or None in key:
         return None
     pages = Pages(f"{kind.table} AS n", kind.key, conditions, limit=1)
-    rows = await info.context.rows(pages, key)
+    rows = await rows_of(info, kind, pages, key)
     return kind.node(rows[0]) if rows else None
 
 
@@ -155,7 +202,7 @@ async def one_anywhere(info: Info, kind: Kind[N], id_: Key) -> N | None:
     if conditions is None or None in id_:
         return None
     pages = Pages(f"{kind.table} AS n", kind.key[1:], conditions, limit=1)
-    rows = await info.context.rows(pages, id_)
+    rows = await rows_of(info, kind, pages, id_)
     return kind.node(rows[0]) if rows else None
 
 
@@ -165,5 +212,5 @@ async def first_where(info: Info, kind: Kind[N], *conditions: Condition) -> N | 
     if visible is None:
         return None
     pages = Pages(f"{kind.table} AS n", (), (*visible, *conditions), limit=1)
-    rows = await info.context.rows(pages, ())
+    rows = await rows_of(info, kind, pages, ())
     return kind.node(rows[0]) if rows else None

@@ -6,9 +6,13 @@ from typing import Annotated
 import strawberry
 from asyncpg import Record
 
-from controlplane.commands.organization import EstablishOrganization
+from controlplane.commands.organization import (
+    CloseRegistration,
+    EstablishOrganization,
+    OpenRegistration,
+)
 from controlplane.graphql import visibility
-from controlplane.graphql.changes import Asked, Issued, change
+from controlplane.graphql.changes import Asked, Changed, Issued, change
 from controlplane.graphql.errors import Rejected, not_permitted
 from controlplane.graphql.loaders import Info, Kind, same_noun
 from controlplane.graphql.node import Node
@@ -30,6 +34,9 @@ class Organization(Node):
 
     slug: str = strawberry.field(description="Its name in addresses, unique in the installation.")
     name: str = strawberry.field(description="Its name for people.")
+    registration_open: bool = strawberry.field(
+        description="Whether visitors may register by themselves."
+    )
     version: int = strawberry.field(description="How often it changed.")
     created_at: datetime = strawberry.field(description="When it was let in.")
 
@@ -39,6 +46,7 @@ def _node(row: Record) -> Organization:
         key=(row["organization_id"], row["id"]),
         slug=row["slug"],
         name=row["name"],
+        registration_open=row["registration_open"],
         version=row["version"],
         created_at=row["created_at"],
     )
@@ -91,9 +99,29 @@ class EstablishOrganizationInput(Asked):
     name: str = strawberry.field(description="For people; 1 to 200 characters.")
 
 
+@strawberry.input
+class OpenRegistrationInput(Asked):
+    """That visitors may register with the caller's own organization."""
+
+
+@strawberry.input
+class CloseRegistrationInput(Asked):
+    """That visitors may no longer register with the caller's own organization."""
+
+
 @strawberry.type
 class OrganizationEstablished(Issued):
     """The organization, with the token of its first owner as the secret."""
+
+    @strawberry.field
+    async def organization(self, info: Info) -> Organization | None:
+        """Return the organization; null after a dry run."""
+        return await self.node(info, ORGANIZATION)
+
+
+@strawberry.type
+class OrganizationChanged(Changed):
+    """The organization, and what happened to it."""
 
     @strawberry.field
     async def organization(self, info: Info) -> Organization | None:
@@ -107,11 +135,23 @@ EstablishOrganizationResult = Annotated[
         "EstablishOrganizationResult", description="What establishOrganization did, or why not."
     ),
 ]
+OpenRegistrationResult = Annotated[
+    OrganizationChanged | Rejected,
+    strawberry.union(
+        "OpenRegistrationResult", description="What openRegistration did, or why not."
+    ),
+]
+CloseRegistrationResult = Annotated[
+    OrganizationChanged | Rejected,
+    strawberry.union(
+        "CloseRegistrationResult", description="What closeRegistration did, or why not."
+    ),
+]
 
 
 @strawberry.type
 class OrganizationMutations:
-    """What an operator can do about organizations."""
+    """What can be done about organizations."""
 
     @strawberry.mutation
     async def establish_organization(
@@ -124,4 +164,30 @@ class OrganizationMutations:
             ORGANIZATION,
             input,
             lambda: EstablishOrganization(slug=input.slug, name=input.name, **input.said()),
+        )
+
+    @strawberry.mutation
+    async def open_registration(
+        self, info: Info, input: OpenRegistrationInput
+    ) -> OpenRegistrationResult:
+        """Let visitors register by themselves; needs organization:configure."""
+        return await change(
+            info,
+            OrganizationChanged,
+            ORGANIZATION,
+            input,
+            lambda: OpenRegistration(**input.said()),
+        )
+
+    @strawberry.mutation
+    async def close_registration(
+        self, info: Info, input: CloseRegistrationInput
+    ) -> CloseRegistrationResult:
+        """Let no more visitors register by themselves; needs organization:configure."""
+        return await change(
+            info,
+            OrganizationChanged,
+            ORGANIZATION,
+            input,
+            lambda: CloseRegistration(**input.said()),
         )

@@ -15,7 +15,7 @@ from asyncpg import Record
 
 from controlplane.graphql.enums import described
 from controlplane.graphql.errors import RefusedError, invalid, not_permitted
-from controlplane.graphql.loaders import Info, Key, Kind, storable
+from controlplane.graphql.loaders import Info, Key, Kind, rows_of, storable
 from projections.paging import Column, Condition, Pages
 
 PAGE = 100
@@ -179,7 +179,7 @@ async def page(
         after=_read(later, order, columns),
         before=_read(earlier, order, columns),
     )
-    rows = await info.context.rows(pages, parent)
+    rows = await rows_of(info, kind, pages, parent)
     more, rows = len(rows) > size, rows[:size]
     if backwards:
         rows.reverse()

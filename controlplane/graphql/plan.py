@@ -8,10 +8,11 @@ import strawberry
 from asyncpg import Record
 
 from controlplane.graphql import product, subscription, visibility
+from controlplane.graphql.as_of import AsOfArgument, look_back
 from controlplane.graphql.catalogue import OfOrganization, in_organization, named_like
 from controlplane.graphql.enums import PlanState, PlanVersionState, Visibility
-from controlplane.graphql.loaders import ORGANIZATION, Info, Kind, one, same_noun
-from controlplane.graphql.node import Node, global_id
+from controlplane.graphql.loaders import ORGANIZATION, Info, Kind, one, one_anywhere, same_noun
+from controlplane.graphql.node import Node, global_id, named_key
 from controlplane.graphql.paging import (
     NAMED,
     After,
@@ -191,3 +192,15 @@ class PlanQueries:
             info, ALL, window, conditions=conditions, order=order_by.value
         )
         return found
+
+    @strawberry.field
+    async def plan(
+        self,
+        info: Info,
+        *,
+        id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")],
+        as_of: AsOfArgument = None,
+    ) -> Plan | None:
+        """Return one plan, null if the caller sees none such."""
+        await look_back(info, as_of)
+        return await one_anywhere(info, PLAN, named_key(id, "Plan", ("uuid",)) or (None,))

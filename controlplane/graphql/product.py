@@ -9,6 +9,7 @@ from asyncpg import Record
 
 from controlplane.graphql import page as documentation
 from controlplane.graphql import plan, version, visibility
+from controlplane.graphql.as_of import AsOfArgument, look_back
 from controlplane.graphql.catalogue import OfOrganization, in_organization, named_like
 from controlplane.graphql.enums import ProductState, Visibility
 from controlplane.graphql.errors import invalid
@@ -201,6 +202,7 @@ class ProductQueries:
             str | None, strawberry.argument(description="Its slug, instead of the id.")
         ] = None,
         organization: OfOrganization = None,
+        as_of: AsOfArgument = None,
     ) -> ApiProduct | None:
         """Return one product, null if the caller sees none such.
 
@@ -208,6 +210,7 @@ class ProductQueries:
         """
         if (id is None) is (slug is None):
             raise invalid("Give `id` or `slug`, one of them.")
+        await look_back(info, as_of)
         if id is not None:
             key = named_key(id, "ApiProduct", ("uuid",))
             return await one_anywhere(info, PRODUCT, key or (None,))

@@ -17,16 +17,24 @@ from controlplane.graphql.application import (
     ApplicationMutations,
     ApplicationQueries,
 )
+from controlplane.graphql.as_of import AsOfArgument, look_back
 from controlplane.graphql.audit import AUDIT_EVENT, AuditQueries
 from controlplane.graphql.credential import CREDENTIAL, CredentialMutations
 from controlplane.graphql.effective_limits import LimitQueries
+from controlplane.graphql.errors import invalid
 from controlplane.graphql.gateway import (
     GATEWAY,
     GATEWAY_GROUP,
     GatewayMutations,
     GatewayQueries,
 )
+from controlplane.graphql.invitation import (
+    INVITATION,
+    InvitationMutations,
+    InvitationQueries,
+)
 from controlplane.graphql.loaders import Info, Kind, one_anywhere
+from controlplane.graphql.moment import has_history
 from controlplane.graphql.node import Node, key_of, parts_of
 from controlplane.graphql.organization import (
     ORGANIZATION,
@@ -39,6 +47,7 @@ from controlplane.graphql.plan import PLAN, PLAN_VERSION, PlanQueries
 from controlplane.graphql.plan_changes import PlanMutations
 from controlplane.graphql.product import PRODUCT, ProductQueries
 from controlplane.graphql.product_changes import ProductMutations
+from controlplane.graphql.rights import RightsQueries
 from controlplane.graphql.scalars import SCALARS
 from controlplane.graphql.search import SearchQueries
 from controlplane.graphql.subscription import (
@@ -59,6 +68,7 @@ KINDS: tuple[Kind[Any], ...] = (
     DEVELOPER,
     GATEWAY,
     GATEWAY_GROUP,
+    INVITATION,
     OPERATION,
     ORGANIZATION,
     PAGE,
@@ -82,8 +92,10 @@ class Query(
     SearchQueries,
     LimitQueries,
     TeamQueries,
+    InvitationQueries,
     ApplicationQueries,
     SubscriptionQueries,
+    RightsQueries,
     GatewayQueries,
     AccessTokenQueries,
     AuditQueries,
@@ -96,12 +108,16 @@ class Query(
         info: Info,
         *,
         id: Annotated[strawberry.ID, strawberry.argument(description="The id of anything.")],
+        as_of: AsOfArgument = None,
     ) -> Node | None:
         """Return the node with this id, null if the caller sees none such."""
+        await look_back(info, as_of)
         name, parts = parts_of(id) or ("", [])
         kind = _BY_NAME.get(name)
         if kind is None:
             return None
+        if as_of is not None and not has_history(kind.table):
+            raise invalid(f"The past of the type {name} is not kept; ask without `asOf`.")
         key = key_of(tuple(column.kind for column in kind.key[1:]), parts)
         if key is None:
             return None
@@ -113,6 +129,7 @@ class Query(
 class Mutation(
     OrganizationMutations,
     TeamMutations,
+    InvitationMutations,
     ProductMutations,
     VersionMutations,
     PageMutations,

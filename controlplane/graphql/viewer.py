@@ -7,7 +7,7 @@ from controlplane.graphql.enums import Role
 from controlplane.graphql.loaders import Info, one
 from controlplane.graphql.organization import ORGANIZATION, Organization
 from controlplane.graphql.scalars import Position
-from controlplane.graphql.team import TEAM, Team
+from controlplane.graphql.team import DEVELOPER, TEAM, Developer, Team
 
 
 @strawberry.type
@@ -42,6 +42,12 @@ class Viewer:
         """Return the one team whose things they see; null for all but developers."""
         caller = info.context.caller
         return await one(info, TEAM, (caller.organization_id, caller.team_id))
+
+    @strawberry.field
+    async def developer(self, info: Info) -> Developer | None:
+        """Return the person who asks; null for all tokens that are not one person's."""
+        caller = info.context.caller
+        return await one(info, DEVELOPER, (caller.organization_id, caller.developer_id))
 
     @strawberry.field
     def position(self, info: Info) -> Position:

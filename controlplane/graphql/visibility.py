@@ -196,7 +196,7 @@ def teams(caller: Caller) -> Conditions | None:
 
 
 def members(caller: Caller) -> Conditions | None:
-    """Developers and applications of teams."""
+    """Developers and applications of teams, and invitations to them."""
     return _of_team(caller, "team:read", "n.team_id")
 
 

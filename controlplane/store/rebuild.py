@@ -135,13 +135,14 @@ async def _catch_up_with(connection: Connection, old: Generation, new: Generatio
     done = await new.lock(connection)
     assert upto is not None
     assert done is not None
+    topics = [event.TOPIC for event in new.model.EVENTS]  # a later release may write others
     if done > upto:  # we have overtaken the live projection: let it come this far
         fold = Fold(old, fresh=False)
-        await fold.add(connection, await read(connection, after=upto, upto=done))
+        await fold.add(connection, await read(connection, after=upto, upto=done, topics=topics))
         await fold.flush(connection)
         await moved(connection, [old], done)
     elif done < upto:
         fold = Fold(new, fresh=False)
-        await fold.add(connection, await read(connection, after=done, upto=upto))
+        await fold.add(connection, await read(connection, after=done, upto=upto, topics=topics))
         await fold.flush(connection)
         await moved(connection, [new], upto)

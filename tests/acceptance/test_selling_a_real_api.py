@@ -99,7 +99,7 @@ class Portal:
     token: str
 
     async def change(self, verb: str, **input_: Any) -> Any:
-        kind = INPUTS.get(verb, verb[0].upper() + verb[1:] + "Input")
+        kind = verb[0].upper() + verb[1:] + "Input"
         wanted = PAYLOAD + SECRET if verb in ISSUING else PAYLOAD
         document = f"mutation ($input: {kind}!) {{ result: {verb}(input: $input) {{ {wanted} }} }}"
         result = (await self.ask(document, input=input_))["result"]
@@ -115,11 +115,6 @@ class Portal:
             answer = await response.json(content_type=None)
         assert "errors" not in answer, answer
         return answer["data"]
-
-
-INPUTS = {
-    "acceptSubscription": "SubscriptionInput",
-}
 
 
 async def together(calls: list[Awaitable[Any]]) -> list[Any]:

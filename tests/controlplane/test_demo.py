@@ -45,8 +45,13 @@ async def test_the_demo_sells_our_own_apis_to_two_teams(app: App) -> None:
     assert await one("SELECT count(*) FROM developer") == 3
     assert await one("SELECT count(*) FROM application") == 3
     states = await pool.fetch("SELECT state FROM subscription")
-    assert Counter(row["state"] for row in states) == {"ACTIVE": 3, "PENDING": 1}
-    assert await one("SELECT count(*) FROM credential") == 3
+    assert Counter(row["state"] for row in states) == {
+        "ACTIVE": 3,
+        "PENDING": 1,
+        "SUSPENDED": 1,
+    }
+    keys = await pool.fetch("SELECT state FROM credential")
+    assert Counter(row["state"] for row in keys) == {"ACTIVE": 4, "EXPIRING": 1}
     assert await one("SELECT slug FROM gateway_group") == "edge"
     assert await one("SELECT count(*) FROM gateway") == 1
 
@@ -98,7 +103,7 @@ async def test_a_start_that_was_cut_short_anywhere_is_made_good(
     assert 30 < starts < 60
     for table, rows in (
         *(("product", 2), ("api_version", 2), ("plan", 3), ("team", 2), ("developer", 3)),
-        *(("application", 3), ("subscription", 4), ("credential", 3), ("gateway", 1)),
+        *(("application", 3), ("subscription", 5), ("credential", 5), ("gateway", 1)),
     ):
         count = await app.services.pool.fetchval(f"SELECT count(*) FROM {table}")
         assert count == rows, table

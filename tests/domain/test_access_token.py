@@ -23,6 +23,7 @@ def issued(
     team_id: UUID | None = None,
     gateway_id: UUID | None = None,
     expires_at: datetime | None = None,
+    developer_id: UUID | None = None,
 ) -> AccessToken:
     return AccessToken.issue(
         ID,
@@ -32,6 +33,7 @@ def issued(
         team_id=team_id,
         gateway_id=gateway_id,
         expires_at=expires_at,
+        developer_id=developer_id,
         at=AT,
         why=WHY,
     )
@@ -42,7 +44,7 @@ def test_a_token_lets_its_bearer_act_in_a_role() -> None:
     token = issued(expires_at=later)
     assert token.pending_events == [
         AccessToken.Issued(
-            ID, 1, AT, "access_token", WHY, "ci", "OWNER", "a" * 64, None, None, later
+            ID, 1, AT, "access_token", WHY, "ci", "OWNER", "a" * 64, None, None, later, None
         )
     ]
     assert (token.role, token.sha256, token.expires_at) == (Role.OWNER, "a" * 64, later)
@@ -80,3 +82,19 @@ def test_a_token_can_be_revoked_once() -> None:
     assert token.revoked
     with pytest.raises(TokenRevokedError):
         token.revoke(at=AT, why=WHY)
+
+
+def test_a_persons_token_is_a_developers() -> None:
+    token = issued(Role.DEVELOPER, team_id=TEAM, developer_id=GATEWAY)
+    assert (token.team_id, token.developer_id) == (TEAM, GATEWAY)
+    with pytest.raises(BearerMissingError) as refused:
+        issued(Role.OWNER, developer_id=GATEWAY)
+    assert refused.value.about == "developer_id"
+
+
+def test_a_token_is_valid_until_it_expires_or_is_revoked() -> None:
+    later = AT + timedelta(days=1)
+    token = issued(expires_at=later)
+    assert (token.valid(AT), token.valid(later)) == (True, False)
+    token.revoke(at=AT, why=WHY)
+    assert not token.valid(AT)

@@ -2,7 +2,11 @@ from uuid import UUID
 
 import pytest
 
-from domain.organization import Organization
+from domain.organization import (
+    Organization,
+    RegistrationClosedError,
+    RegistrationOpenError,
+)
 from domain.text import LabelInvalidError, SlugInvalidError
 from tests.given import ACE, AT, WHY
 
@@ -23,3 +27,17 @@ def test_an_organization_has_a_slug_and_a_name() -> None:
         established(slug="a.b")
     with pytest.raises(LabelInvalidError):
         established(name="")
+
+
+def test_visitors_register_only_while_registration_is_open() -> None:
+    organization = established()
+    for _ in range(2):
+        with pytest.raises(RegistrationClosedError):
+            organization.require_registration()
+        with pytest.raises(RegistrationClosedError):
+            organization.close_registration(at=AT, why=WHY)
+        organization.open_registration(at=AT, why=WHY)
+        organization.require_registration()
+        with pytest.raises(RegistrationOpenError):
+            organization.open_registration(at=AT, why=WHY)
+        organization.close_registration(at=AT, why=WHY)

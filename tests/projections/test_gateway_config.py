@@ -7,10 +7,11 @@ from uuid import UUID
 import orjson
 
 from domain import routing
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, Why
 from domain.api_product import ApiProduct, Visibility
 from domain.api_version import ApiVersion, Upstream
 from domain.contract.read import read_contract
+from domain.credential import HashAlgorithm
 from domain.gateway_group import GatewayGroup
 from domain.plan import Plan, PlanTerms
 from domain.plan_terms import Auth, Override, RateLimit
@@ -21,7 +22,8 @@ from projections.readmodel import Key, Recorded, Row, Rows
 from tests.given import ACE, AT, PETSTORE, WHY
 
 PRODUCT, PLAN, GROUP, SUBSCRIPTION = (UUID(int=nth) for nth in (1, 2, 3, 4))
-KEY = {"sha256": "0" * 64, "sha1": "A" * 27 + "=", "not_after": None}
+SUSPENDING = Why(**{**WHY, "reason": "unpaid"})
+KEY: dict[str, Any] = {"sha256": "0" * 64, "sha1": "A" * 27 + "=", "not_after": None}
 
 
 def projected(*aggregates: Aggregate) -> Rows:
@@ -117,7 +119,7 @@ def test_a_group_holds_from_its_opening() -> None:
 def test_a_revoked_key_is_gone_and_its_former_row_is_kept() -> None:
     subscription = requested()
     subscription.accept(at=AT, why=WHY)
-    subscription.issue_credential("k", **KEY, at=AT, why=WHY)  # type: ignore[arg-type]  # of a dict
+    subscription.issue_credential("k", **KEY, at=AT, why=WHY)
     subscription.revoke_credential("k", at=AT, why=WHY)
     rows = projected(subscription)
     held = row(rows, "subscription", str(SUBSCRIPTION))
@@ -131,15 +133,17 @@ def test_a_revoked_key_is_gone_and_its_former_row_is_kept() -> None:
 def test_a_cancelled_subscription_ends_and_later_events_leave_it_as_it_was() -> None:
     subscription = requested()
     subscription.accept(at=AT, why=WHY)
-    subscription.issue_credential("k", **KEY, at=AT, why=WHY)  # type: ignore[arg-type]  # of a dict
+    subscription.issue_credential("k", **KEY, at=AT, why=WHY)
     subscription.cancel(at=AT, why=WHY)
     ended = row(projected(subscription), "subscription", str(SUBSCRIPTION))
     assert (ended["from_position"], ended["until_position"]) == (3, 4)
 
     subscription.revoke_credential("k", at=AT, why=WHY)
     rows = projected(subscription)
-    assert row(rows, "subscription", str(SUBSCRIPTION)) == ended
-    assert [key["id"] for key in body(ended)["keys"]] == ["k"]
+    past = {key.values[3]: value for key, value in rows.items() if key.table is CONFIG_PAST}
+    assert past[3] == {"until_position": 4, "body": ended["body"]}
+    assert [key["id"] for key in body(past[3])["keys"]] == ["k"]
+    assert row(rows, "subscription", str(SUBSCRIPTION))["from_position"] is None
     assert rows[Key(CONFIG_CURSOR, (ACE,))] == {"position": 4}
 
 
@@ -268,3 +272,86 @@ def test_a_plan_that_is_closed_goes_on_for_its_subscriptions() -> None:
     routes = body(version_row(published())[0])["routes"]
     assert override["route"] in {each["id"] for each in routes}
     assert (override["rate_limit"]["limit_calls"], override["quota"]) == (2, None)
+
+
+def test_a_suspended_subscription_is_gone_and_comes_back_without_a_key_revoked_meanwhile() -> None:
+    subscription = requested()
+    subscription.accept(at=AT, why=WHY)
+    subscription.issue_credential("k", **KEY, at=AT, why=WHY)
+    subscription.issue_credential("l", **KEY, at=AT, why=WHY)
+    subscription.suspend(at=AT, why=SUSPENDING)
+    gone = row(projected(subscription), "subscription", str(SUBSCRIPTION))
+    assert (gone["from_position"], gone["until_position"]) == (4, 5)
+
+    subscription.revoke_credential("k", at=AT, why=WHY)
+    subscription.resume(at=AT, why=WHY)
+    rows = projected(subscription)
+    back = row(rows, "subscription", str(SUBSCRIPTION))
+    past = {key.values[3]: value for key, value in rows.items() if key.table is CONFIG_PAST}
+    assert (back["from_position"], back["until_position"]) == (7, None)
+    assert [key["id"] for key in body(back)["keys"]] == ["l"]
+    assert {start: value["until_position"] for start, value in past.items()} == {2: 3, 3: 4, 4: 5}
+    assert [key["id"] for key in body(past[4])["keys"]] == ["k", "l"]
+
+
+def test_a_subscription_that_was_suspended_and_resumed_at_once_kept_its_past() -> None:
+    subscription = requested()
+    subscription.accept(at=AT, why=WHY)
+    for _ in range(2):
+        subscription.suspend(at=AT, why=SUSPENDING)
+        subscription.resume(at=AT, why=WHY)
+    rows = projected(subscription)
+    past = {key.values[3]: value for key, value in rows.items() if key.table is CONFIG_PAST}
+    assert {start: value["until_position"] for start, value in past.items()} == {2: 3, 4: 5}
+    assert row(rows, "subscription", str(SUBSCRIPTION))["from_position"] == 6
+
+
+def test_instants_travel_with_the_rows() -> None:
+    subscription = requested()
+    subscription.accept(expires_at=AT + timedelta(days=9), at=AT, why=WHY)
+    subscription.issue_credential("k", **KEY, at=AT, why=WHY)
+    subscription.rotate_credential(
+        "k",
+        successor_id="l",
+        **KEY,
+        overlap_s=60,
+        at=AT,
+        why=WHY,
+    )
+    held = body(row(projected(subscription), "subscription", str(SUBSCRIPTION)))
+    assert held["not_after"] == "2026-01-10T00:00:00+00:00"
+    assert {key["id"]: key["not_after"] for key in held["keys"]} == {
+        "k": "2026-01-01T00:01:00+00:00",
+        "l": None,
+    }
+    subscription.transfer(plan_id=PRODUCT, plan_version=4, expires_at=None, at=AT, why=WHY)
+    moved = body(row(projected(subscription), "subscription", str(SUBSCRIPTION)))
+    assert (moved["plan"], moved["not_after"]) == (f"{PRODUCT}-4", None)
+    assert moved["keys"] == held["keys"]
+
+
+def test_an_expired_subscription_is_gone() -> None:
+    subscription = requested()
+    subscription.accept(expires_at=AT + timedelta(days=9), at=AT, why=WHY)
+    subscription.expire(at=AT + timedelta(days=9), why=WHY)
+    held = row(projected(subscription), "subscription", str(SUBSCRIPTION))
+    assert held["until_position"] == 3
+
+
+def test_an_imported_key_says_by_which_hash_it_is_served_if_at_all() -> None:
+    subscription = requested()
+    subscription.accept(at=AT, why=WHY)
+    for name, algorithm, digest in (
+        ("a", HashAlgorithm.SHA256_HEX, "A" * 64),
+        ("b", HashAlgorithm.SHA1_BASE64, "A" * 27 + "="),
+        ("c", HashAlgorithm.BCRYPT, "$2b$12$" + "a" * 53),
+    ):
+        subscription.import_credential(
+            name, algorithm=algorithm, digest=digest, not_after=None, at=AT, why=WHY
+        )
+    held = body(row(projected(subscription), "subscription", str(SUBSCRIPTION)))
+    assert [(key["sha256"], key["sha1"], key["servable"]) for key in held["keys"]] == [
+        ("a" * 64, None, True),
+        (None, "A" * 27 + "=", True),
+        (None, None, False),
+    ]

@@ -28,8 +28,8 @@ from controlplane.commands.team import FormTeam
 from controlplane.settings import Settings
 from controlplane.store.eventstore import ConflictError, IdempotencyKeyReusedError
 from domain.aggregate import DomainError
+from domain.credential import CredentialUnknownError
 from domain.subscription import (
-    CredentialUnknownError,
     SubscriptionNotActiveError,
 )
 from domain.text import LabelInvalidError, ProseInvalidError

@@ -3,7 +3,7 @@
 import pytest
 
 from controlplane.app import App
-from controlplane.auth import ANONYMOUS, PERMISSIONS
+from controlplane.auth import ANONYMOUS, JOINING, PERMISSIONS, visitor
 from controlplane.commands import Command, NotPermittedError, execute
 from controlplane.commands.access_token import IssueToken, RevokeToken
 from controlplane.commands.api_product import (
@@ -32,9 +32,20 @@ from controlplane.commands.api_version import (
     WithdrawVersion,
     WithdrawVersionDeprecation,
 )
-from controlplane.commands.application import RegisterApplication
+from controlplane.commands.application import RegisterApplication, RenameApplication
 from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
-from controlplane.commands.organization import EstablishOrganization
+from controlplane.commands.invitation import (
+    AcceptInvitation,
+    InviteDeveloper,
+    RegisterSelf,
+    RenewToken,
+    RevokeInvitation,
+)
+from controlplane.commands.organization import (
+    CloseRegistration,
+    EstablishOrganization,
+    OpenRegistration,
+)
 from controlplane.commands.page import RestorePage, RewritePage, WithdrawPage, WritePage
 from controlplane.commands.plan import (
     ChoosePlanAudience,
@@ -48,13 +59,28 @@ from controlplane.commands.plan import (
 )
 from controlplane.commands.subscription import (
     AcceptSubscription,
+    AcceptTerms,
     CancelSubscription,
+    ExpireSubscription,
+    ImportCredential,
     IssueCredential,
     RejectSubscription,
     RequestSubscription,
+    ResumeSubscription,
     RevokeCredential,
+    RotateCredential,
+    SuspendSubscription,
+    TransferSubscription,
 )
-from controlplane.commands.team import FormTeam, RegisterDeveloper
+from controlplane.commands.team import (
+    ChangeTeamRole,
+    ForgetPerson,
+    FormTeam,
+    LeaveTeam,
+    RegisterDeveloper,
+    RemoveDeveloper,
+    RenameTeam,
+)
 from domain.access_token import Role
 from tests.controlplane.commands.world import COMMANDS, every_command, world
 from tests.given import ACE, OPERATOR, caller
@@ -66,6 +92,7 @@ OWNER, MANAGER, DEVELOPER, OPS = (
     Role.OPERATOR,
 )
 ALLOWED: dict[type[Command], set[Role]] = {
+    AcceptInvitation: set(),  # visitors
     AcceptSubscription: {OWNER, MANAGER},
     ChoosePlanAudience: {OWNER, MANAGER},
     ChooseProductAudience: {OWNER, MANAGER},
@@ -94,6 +121,25 @@ ALLOWED: dict[type[Command], set[Role]] = {
     WritePage: {OWNER, MANAGER},
     BlockVersion: {OPS},
     UnblockVersion: {OPS},
+    AcceptTerms: {OWNER, DEVELOPER},
+    ChangeTeamRole: {OWNER, MANAGER, DEVELOPER},
+    CloseRegistration: {OWNER},
+    ExpireSubscription: {OWNER, MANAGER},
+    ForgetPerson: {OWNER, DEVELOPER},
+    ImportCredential: {OWNER},
+    InviteDeveloper: {OWNER, MANAGER, DEVELOPER},
+    LeaveTeam: {DEVELOPER},
+    OpenRegistration: {OWNER},
+    RegisterSelf: set(),  # visitors
+    RemoveDeveloper: {OWNER, MANAGER, DEVELOPER},
+    RenameApplication: {OWNER, DEVELOPER},
+    RenameTeam: {OWNER, MANAGER, DEVELOPER},
+    RenewToken: {DEVELOPER},
+    ResumeSubscription: {OWNER, MANAGER},
+    RevokeInvitation: {OWNER, MANAGER, DEVELOPER},
+    RotateCredential: {OWNER, DEVELOPER},
+    SuspendSubscription: {OWNER, MANAGER},
+    TransferSubscription: {OWNER, MANAGER, DEVELOPER},
     CancelSubscription: {OWNER, MANAGER, DEVELOPER},
     DefinePlan: {OWNER, MANAGER},
     DefineProduct: {OWNER, MANAGER},
@@ -126,7 +172,7 @@ def test_every_role_has_its_permissions() -> None:
 
 
 def test_every_permission_of_a_command_is_held_by_somebody() -> None:
-    held = frozenset().union(*PERMISSIONS.values())
+    held = JOINING.union(*PERMISSIONS.values())
     assert {command.permission for command in ALLOWED} <= held
 
 
@@ -134,9 +180,12 @@ async def test_a_role_gives_the_commands_it_may_give_and_no_other(app: App) -> N
     there = await world(app)
     before = await app.services.pool.fetchval("SELECT count(*) FROM stored_events")
     for role in set(Role) - {OPS}:
-        asking = app.context(caller(role, ACE, there.team if role is DEVELOPER else None))
+        person = (there.team, there.admin) if role is DEVELOPER else (None, None)
+        asking = app.context(caller(role, ACE, *person))
         for kind, roles in ALLOWED.items():
             command = COMMANDS[kind](there)
+            if kind is OpenRegistration and role in roles:
+                continue  # it is open already
             if role in roles:
                 assert (await execute(command, asking, dry_run=True)).outcome.events
                 continue
@@ -176,3 +225,44 @@ async def test_an_anonymous_caller_may_give_no_command(app: App) -> None:
     for command in COMMANDS.values():
         with pytest.raises(NotPermittedError):
             await execute(command(there), app.context(ANONYMOUS))
+
+
+async def test_a_visitor_may_join_and_nothing_else(app: App) -> None:
+    there = await world(app)
+    asking = app.context(visitor(ACE))
+    for kind, command in COMMANDS.items():
+        if kind.permission in JOINING:
+            assert (await execute(command(there), asking, dry_run=True)).outcome.events
+        else:
+            with pytest.raises(NotPermittedError):
+                await execute(command(there), asking)
+
+
+async def test_only_administrators_manage_their_team(app: App) -> None:
+    there = await world(app)
+    register = RegisterDeveloper(team_id=there.team, name="Bob", mail="bob@example.com")
+    member = (await execute(register, app.context(caller(OWNER)))).outcome.events[-1].originator_id
+    for person in (member, None):  # a token of a team is no administrator's
+        asking = app.context(caller(DEVELOPER, ACE, there.team, person))
+        for kind, command in COMMANDS.items():
+            if kind.permission == "team:manage":
+                with pytest.raises(NotPermittedError, match="administrator"):
+                    await execute(command(there), asking)
+    for kind in (LeaveTeam, RenewToken):
+        with pytest.raises(NotPermittedError, match="token of a person"):
+            await execute(kind(), app.context(caller(DEVELOPER, ACE, there.team)))
+    forget = ForgetPerson(developer_id=there.admin)
+    with pytest.raises(NotPermittedError, match="that person"):
+        await execute(forget, app.context(caller(DEVELOPER, ACE, there.team, member)))
+
+
+async def test_who_does_not_decide_transfers_only_to_where_everybody_is_accepted(app: App) -> None:
+    there = await world(app)
+    free = TransferSubscription(subscription_id=there.active, plan_id=there.free_plan)
+    paid = TransferSubscription(subscription_id=there.active, plan_id=there.plan)
+    developer, owner = (app.context(caller(DEVELOPER, ACE, there.team)), app.context(caller(OWNER)))
+    await execute(free, developer)
+    with pytest.raises(NotPermittedError) as refused:
+        await execute(paid, developer)
+    assert refused.value.about == "plan_id"
+    await execute(paid, owner)

@@ -1,6 +1,7 @@
 """Secrets are shown once and kept nowhere; personal data is kept only under its key."""
 
 import logging
+from typing import Any
 
 import asyncpg
 import pytest
@@ -109,7 +110,7 @@ async def test_the_first_owner_of_an_organization_owns_it_and_nothing_else(app: 
         await execute(establish, app.context(OPERATOR))
 
 
-REGISTER = {"name": "Grace Hopper", "mail": "Grace.Hopper@example.com"}
+REGISTER: dict[str, Any] = {"name": "Grace Hopper", "mail": "Grace.Hopper@example.com"}
 
 
 async def test_names_and_mail_addresses_are_readable_nowhere(app: App) -> None:

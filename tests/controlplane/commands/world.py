@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from controlplane.app import App
-from controlplane.commands import Answer, Command, execute
+from controlplane.commands import Answer, Command, UnitOfWork, execute
 from controlplane.commands.access_token import IssueToken, RevokeToken
 from controlplane.commands.api_product import (
     ChooseProductAudience,
@@ -35,9 +36,20 @@ from controlplane.commands.api_version import (
     WithdrawVersion,
     WithdrawVersionDeprecation,
 )
-from controlplane.commands.application import RegisterApplication
+from controlplane.commands.application import RegisterApplication, RenameApplication
 from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
-from controlplane.commands.organization import EstablishOrganization
+from controlplane.commands.invitation import (
+    AcceptInvitation,
+    InviteDeveloper,
+    RegisterSelf,
+    RenewToken,
+    RevokeInvitation,
+)
+from controlplane.commands.organization import (
+    CloseRegistration,
+    EstablishOrganization,
+    OpenRegistration,
+)
 from controlplane.commands.page import RestorePage, RewritePage, WithdrawPage, WritePage
 from controlplane.commands.plan import (
     ChoosePlanAudience,
@@ -51,19 +63,38 @@ from controlplane.commands.plan import (
 )
 from controlplane.commands.subscription import (
     AcceptSubscription,
+    AcceptTerms,
     CancelSubscription,
+    ExpireSubscription,
+    ImportCredential,
     IssueCredential,
     RejectSubscription,
     RequestSubscription,
+    ResumeSubscription,
     RevokeCredential,
+    RotateCredential,
+    SuspendSubscription,
+    TransferSubscription,
 )
-from controlplane.commands.team import FormTeam, RegisterDeveloper
+from controlplane.commands.team import (
+    ChangeTeamRole,
+    ForgetPerson,
+    FormTeam,
+    LeaveTeam,
+    RegisterDeveloper,
+    RemoveDeveloper,
+    RenameTeam,
+)
 from controlplane.context import Caller
+from controlplane.store.eventstore import Receipt
 from domain.access_token import Role
 from domain.api_product import Visibility
+from domain.credential import HashAlgorithm
+from domain.developer import TeamRole
+from domain.organization import Organization
 from domain.plan import PlanTerms, Price
 from domain.subscription import Subscription
-from tests.given import OPERATOR, OWNER, PETSTORE
+from tests.given import AT, OPERATOR, OWNER, PETSTORE
 
 FREE = PlanTerms(None, None, None, "AUTOMATIC")
 PAID = PlanTerms(None, None, Price("EUR", Decimal("9.90")), "MANUAL")
@@ -96,6 +127,12 @@ class World:
     group: UUID
     gateway: UUID
     token: UUID
+    free_plan: UUID
+    suspended: UUID
+    due: UUID
+    admin: UUID
+    invitation: UUID
+    invitation_token: str
 
 
 async def do(app: App, command: Command, caller: Caller = OWNER) -> Answer:
@@ -120,6 +157,8 @@ async def world(app: App, caller: Caller = OWNER) -> World:
     async def new(command: Command) -> UUID:
         return await begun(app, command, caller)
 
+    if await app.services.store.load(caller.organization_id) is None:
+        await established(app, caller)
     team = await new(FormTeam(name="Payments"))
     product = await new(DefineProduct(slug="pets", name="Pets"))
     await do(app, PublishProduct(product_id=product), caller)
@@ -144,6 +183,14 @@ async def world(app: App, caller: Caller = OWNER) -> World:
     old_plan = await published_plan(app, caller, product, "old")
     await do(app, DeprecatePlan(plan_id=old_plan), caller)
     group = await new(OpenGatewayGroup(slug="edge", environment="live"))
+    suspended = await new(request)
+    await do(app, AcceptSubscription(subscription_id=suspended), caller)
+    await do(app, SuspendSubscription(subscription_id=suspended, reason="unpaid"), caller)
+    due = await new(request)
+    past = replace(app.services, now=lambda: AT - timedelta(days=2))
+    accept = AcceptSubscription(subscription_id=due, expires_at=AT - timedelta(days=1))
+    await execute(accept, replace(app.context(caller), services=past))
+    invited = await do(app, InviteDeveloper(team_id=team, mail="new@example.com"), caller)
     return World(
         team=team,
         other_team=await new(FormTeam(name="Search")),
@@ -170,6 +217,14 @@ async def world(app: App, caller: Caller = OWNER) -> World:
         group=group,
         gateway=await new(RegisterGateway(group_id=group, name="edge-1")),
         token=await new(IssueToken(name="ci", role=Role.AUDITOR)),
+        free_plan=await published_plan(app, caller, product, "gratis", FREE),
+        suspended=suspended,
+        due=due,
+        admin=await new(
+            RegisterDeveloper(team_id=team, name="Ada", mail="ada@example.com", role=TeamRole.ADMIN)
+        ),
+        invitation=invited.outcome.events[-1].originator_id,
+        invitation_token=str(invited.secret),
     )
 
 
@@ -194,6 +249,22 @@ async def ended(app: App, caller: Caller) -> tuple[UUID, ...]:
     return *products, *versions, blocked
 
 
+async def established(app: App, caller: Caller) -> None:
+    """Have the caller's organization be there, open to visitors."""
+    context = app.context(caller)
+    work = UnitOfWork(app.services.store, AT, context.why(reason=""))
+    organization = Organization.establish(
+        caller.organization_id,
+        slug=f"org-{caller.organization_id.int}",
+        name="x",
+        at=AT,
+        why=work.why,
+    )
+    organization.open_registration(at=AT, why=work.why)
+    receipt = Receipt(work.why["organization"], "setup", "setup", b"")
+    await app.services.store.append([organization], {}, [], receipt)
+
+
 async def published_plan(
     app: App, caller: Caller, product: UUID, slug: str, terms: PlanTerms = PAID
 ) -> UUID:
@@ -205,6 +276,32 @@ async def published_plan(
 
 
 COMMANDS: dict[type[Command], Callable[[World], Command]] = {
+    AcceptInvitation: lambda w: AcceptInvitation(token=w.invitation_token, name="Grace"),
+    AcceptTerms: lambda w: AcceptTerms(subscription_id=w.active, terms_revision="1"),
+    ChangeTeamRole: lambda w: ChangeTeamRole(developer_id=w.admin, role=TeamRole.MEMBER),
+    CloseRegistration: lambda _: CloseRegistration(),
+    ExpireSubscription: lambda w: ExpireSubscription(subscription_id=w.due),
+    ForgetPerson: lambda w: ForgetPerson(developer_id=w.admin),
+    ImportCredential: lambda w: ImportCredential(
+        subscription_id=w.active, algorithm=HashAlgorithm.SHA256_HEX, digest="a" * 64
+    ),
+    InviteDeveloper: lambda w: InviteDeveloper(team_id=w.team, mail="i@example.com"),
+    LeaveTeam: lambda _: LeaveTeam(),
+    OpenRegistration: lambda _: OpenRegistration(),
+    RegisterSelf: lambda _: RegisterSelf(team_name="T", name="Linus", mail="l@example.com"),
+    RemoveDeveloper: lambda w: RemoveDeveloper(developer_id=w.admin),
+    RenameApplication: lambda w: RenameApplication(application_id=w.application, name="New"),
+    RenameTeam: lambda w: RenameTeam(team_id=w.team, name="New"),
+    RenewToken: lambda _: RenewToken(),
+    ResumeSubscription: lambda w: ResumeSubscription(subscription_id=w.suspended),
+    RevokeInvitation: lambda w: RevokeInvitation(invitation_id=w.invitation),
+    RotateCredential: lambda w: RotateCredential(
+        subscription_id=w.active, credential_id=w.credential, overlap_s=60
+    ),
+    SuspendSubscription: lambda w: SuspendSubscription(subscription_id=w.active, reason="why"),
+    TransferSubscription: lambda w: TransferSubscription(
+        subscription_id=w.active, plan_id=w.free_plan
+    ),
     AcceptSubscription: lambda w: AcceptSubscription(subscription_id=w.pending),
     BlockVersion: lambda w: BlockVersion(version_id=w.version),
     ChoosePlanAudience: lambda w: ChoosePlanAudience(

@@ -129,9 +129,9 @@ async def test_a_generation_is_created_once_by_whoever_comes_first(app: App) -> 
     async def first() -> Generation:
         async with app.services.pool.acquire() as connection, connection.transaction():
             await connection.execute("DELETE FROM read_models WHERE name = 'team'")
-            await connection.execute("DROP SCHEMA IF EXISTS team_v1_1, team_v1 CASCADE")
+            await connection.execute("DROP SCHEMA IF EXISTS team_v2_1, team_v2 CASCADE")
             await connection.execute(
-                "DELETE FROM notification_tracking WHERE application_name = 'team_v1_1'"
+                "DELETE FROM notification_tracking WHERE application_name = 'team_v2_1'"
             )
             return await live(connection, team)
 
@@ -148,12 +148,12 @@ async def test_a_generation_is_built_beside_the_live_one_and_takes_its_place(app
     async with pool.acquire() as connection:
         old = Generation(team, 1)
         new = old.next()
-        assert (old.schema, new.schema) == ("team_v1_1", "team_v1_2")
+        assert (old.schema, new.schema) == ("team_v2_1", "team_v2_2")
         await new.create(connection)
         await new.add_keys(connection)
         await new.add_indexes(connection)
         await connection.execute(
-            "INSERT INTO team_v1_2.team (organization_id, id, name)"
+            "INSERT INTO team_v2_2.team (organization_id, id, name)"
             " VALUES (gen_random_uuid(), gen_random_uuid(), 'new')"
         )
         assert await pool.fetchval("SELECT count(*) FROM team") == 0

@@ -108,9 +108,9 @@ async def test_rows_never_appear_without_their_position_nor_it_without_them(dsn:
                 async with reader.transaction(isolation="repeatable_read"):
                     position = await reader.fetchval(
                         "SELECT notification_id FROM notification_tracking"
-                        " WHERE application_name = 'team_v1_1'"
+                        " WHERE application_name = 'team_v2_1'"
                     )
-                    seen = await reader.fetchval("SELECT count(*) FROM team_v1_1.team")
+                    seen = await reader.fetchval("SELECT count(*) FROM team_v2_1.team")
                     logged = await reader.fetchval("SELECT max(position) FROM audit_v1_1.audit")
                 assert seen == position == (logged or 0)
                 reads += 1

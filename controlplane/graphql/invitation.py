@@ -1,0 +1,316 @@
+"""Invitations to teams, and registration by oneself."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+from asyncpg import Record
+
+from controlplane import auth
+from controlplane.commands import NotFoundError
+from controlplane.commands.invitation import (
+    AcceptInvitation,
+    InviteDeveloper,
+    RegisterSelf,
+    RevokeInvitation,
+    organization_of,
+)
+from controlplane.graphql import team, visibility
+from controlplane.graphql.changes import Asked, Changed, Issued, change
+from controlplane.graphql.enums import InvitationState, TeamRole
+from controlplane.graphql.errors import Rejected, rejected
+from controlplane.graphql.loaders import (
+    ORGANIZATION,
+    Info,
+    Key,
+    Kind,
+    one,
+    same_noun,
+    storable,
+)
+from controlplane.graphql.node import Node, named
+from controlplane.graphql.paging import (
+    After,
+    Before,
+    Connection,
+    First,
+    Last,
+    Listing,
+    Window,
+    page,
+)
+from domain.invitation import InvitationNotOpenError, effective
+from domain.sealed import Sealed
+from projections.paging import Column
+from projections.team import sealed
+
+if TYPE_CHECKING:
+    from controlplane.graphql.team import Developer, Team
+
+
+@strawberry.type
+class Invitation(Node):
+    """The offer to a person to join a team. The mail address is kept sealed."""
+
+    team_key: strawberry.Private[Key]
+    developer_key: strawberry.Private[Key]
+    sealed_mail: strawberry.Private[Sealed]
+    recorded: strawberry.Private[InvitationState]
+    role: TeamRole = strawberry.field(description="What the person becomes to the team.")
+    expires_at: datetime = strawberry.field(description="Until when it can be accepted.")
+    version: int = strawberry.field(description="How often it changed.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+
+    @strawberry.field
+    def state(self, info: Info) -> InvitationState:
+        """Return where it is in its life at this instant."""
+        return effective(self.recorded, self.expires_at, info.context.now)
+
+    @strawberry.field
+    async def mail(self, info: Info) -> str | None:
+        """Return the mail address; null when forgotten, and for those who need not know it.
+
+        It is forgotten soon after the invitation is over without having been accepted.
+        """
+        return await team.opened(info, self.sealed_mail)
+
+    @strawberry.field
+    async def team(
+        self, info: Info
+    ) -> Annotated["Team", strawberry.lazy("controlplane.graphql.team")] | None:
+        """Return the team it is for."""
+        return await one(info, team.TEAM, self.team_key)
+
+    @strawberry.field
+    async def developer(
+        self, info: Info
+    ) -> Annotated["Developer", strawberry.lazy("controlplane.graphql.team")] | None:
+        """Return the person who accepted it; null before."""
+        return await one(info, team.DEVELOPER, self.developer_key)
+
+
+@strawberry.type
+class InvitationConnection(Connection[Invitation]):
+    """Invitations, oldest first."""
+
+
+def _node(row: Record) -> Invitation:
+    organization_id = row["organization_id"]
+    return Invitation(
+        key=(organization_id, row["id"]),
+        team_key=(organization_id, row["team_id"]),
+        developer_key=(organization_id, row["developer_id"]),
+        sealed_mail=sealed(row["mail"]),
+        recorded=InvitationState(row["state"]),
+        role=TeamRole(row["role"]),
+        expires_at=row["expires_at"],
+        version=row["version"],
+        created_at=row["created_at"],
+    )
+
+
+INVITATION = Kind(
+    "Invitation",
+    "invitation",
+    visibility.members,
+    "team:read",
+    _node,
+    same_noun("invitation"),
+)
+ALL: Listing[Invitation] = Listing(INVITATION, InvitationConnection)
+OF_TEAM: Listing[Invitation] = Listing(
+    INVITATION, InvitationConnection, parents=(ORGANIZATION, Column("n.team_id", "uuid"))
+)
+
+
+@strawberry.type
+class InvitationQueries:
+    """What can be read about invitations."""
+
+    @strawberry.field
+    async def invitations(
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> InvitationConnection:
+        """List invitations, for a developer those to their team; needs team:read."""
+        window = Window(first, after, last, before)
+        found: InvitationConnection = await page(info, ALL, window)
+        return found
+
+
+@strawberry.input
+class InviteDeveloperInput(Asked):
+    """The person to invite."""
+
+    team_id: strawberry.ID = strawberry.field(description="The id of the team.")
+    mail: str = strawberry.field(
+        description="Their mail address, used once in an organization; kept sealed. Nothing is"
+        " sent: give them the token that the answer shows."
+    )
+    role: TeamRole = strawberry.field(
+        default=TeamRole.MEMBER, description="What they become to the team."
+    )
+    expires_at: datetime | None = strawberry.field(
+        default=None, description="Until when they can accept; null: for 14 days."
+    )
+
+
+@strawberry.input
+class RevokeInvitationInput(Asked):
+    """The invitation to take back."""
+
+    invitation_id: strawberry.ID = strawberry.field(description="The id of the invitation.")
+
+
+@strawberry.input
+class AcceptInvitationInput(Asked):
+    """Who joins, and by which invitation."""
+
+    token: str = strawberry.field(description="The token of the invitation, cpi_...")
+    name: str = strawberry.field(description="One's name, 1 to 200 characters; kept sealed.")
+
+
+@strawberry.input
+class RegisterSelfInput(Asked):
+    """Who registers, and with whom."""
+
+    organization: str = strawberry.field(description="The slug of the organization.")
+    team_name: str = strawberry.field(
+        description="What the new team is called; plain text, 1 to 200 characters."
+    )
+    name: str = strawberry.field(description="One's name, 1 to 200 characters; kept sealed.")
+    mail: str = strawberry.field(
+        description="One's mail address, used once in an organization; kept sealed. It is not"
+        " verified."
+    )
+
+
+@strawberry.type
+class InvitationIssued(Issued):
+    """The invitation, with its token as the secret."""
+
+    @strawberry.field
+    async def invitation(self, info: Info) -> Invitation | None:
+        """Return the invitation; null after a dry run."""
+        return await self.node(info, INVITATION)
+
+
+@strawberry.type
+class InvitationChanged(Changed):
+    """The invitation, and what happened to it."""
+
+    @strawberry.field
+    async def invitation(self, info: Info) -> Invitation | None:
+        """Return the invitation; null after a dry run."""
+        return await self.node(info, INVITATION)
+
+
+@strawberry.type
+class PersonJoined(Issued):
+    """The id of the developer that somebody became, with a token of their own as the secret.
+
+    The token acts for the person in their team, and is valid for 90 days.
+    """
+
+
+InviteDeveloperResult = Annotated[
+    InvitationIssued | Rejected,
+    strawberry.union("InviteDeveloperResult", description="What inviteDeveloper did, or why not."),
+]
+RevokeInvitationResult = Annotated[
+    InvitationChanged | Rejected,
+    strawberry.union(
+        "RevokeInvitationResult", description="What revokeInvitation did, or why not."
+    ),
+]
+AcceptInvitationResult = Annotated[
+    PersonJoined | Rejected,
+    strawberry.union(
+        "AcceptInvitationResult", description="What acceptInvitation did, or why not."
+    ),
+]
+RegisterSelfResult = Annotated[
+    PersonJoined | Rejected,
+    strawberry.union("RegisterSelfResult", description="What registerSelf did, or why not."),
+]
+
+
+@strawberry.type
+class InvitationMutations:
+    """What can be done about invitations, and by visitors."""
+
+    @strawberry.mutation
+    async def invite_developer(
+        self, info: Info, input: InviteDeveloperInput
+    ) -> InviteDeveloperResult:
+        """Invite a person to a team; needs team:manage, and of its people an administrator."""
+        return await change(
+            info,
+            InvitationIssued,
+            INVITATION,
+            input,
+            lambda: InviteDeveloper(
+                team_id=named(input.team_id, "Team", "team_id"),
+                mail=input.mail,
+                role=input.role,
+                expires_at=input.expires_at,
+                **input.said(),
+            ),
+        )
+
+    @strawberry.mutation
+    async def revoke_invitation(
+        self, info: Info, input: RevokeInvitationInput
+    ) -> RevokeInvitationResult:
+        """Take an invitation back; needs team:manage, and of the team an administrator."""
+        return await change(
+            info,
+            InvitationChanged,
+            INVITATION,
+            input,
+            lambda: RevokeInvitation(
+                invitation_id=named(input.invitation_id, "Invitation", "invitation_id"),
+                **input.said(),
+            ),
+        )
+
+    @strawberry.mutation
+    async def accept_invitation(
+        self, info: Info, input: AcceptInvitationInput
+    ) -> AcceptInvitationResult:
+        """Join the team one was invited to; needs nothing but the token, once."""
+        try:
+            organization_id = await organization_of(input.token, info.context.app.services.store)
+        except InvitationNotOpenError as refusal:
+            return rejected(refusal)
+        return await change(
+            info,
+            PersonJoined,
+            team.DEVELOPER,
+            input,
+            lambda: AcceptInvitation(token=input.token, name=input.name, **input.said()),
+            by=auth.visitor(organization_id),
+        )
+
+    @strawberry.mutation
+    async def register_self(self, info: Info, input: RegisterSelfInput) -> RegisterSelfResult:
+        """Register with an organization that lets everybody, and form a team; needs no token."""
+        slug = input.organization if storable(input.organization) else ""
+        found = await info.context.fetch("SELECT id FROM organization WHERE slug = $1", slug)
+        if not found:
+            return rejected(NotFoundError("organization"))
+        return await change(
+            info,
+            PersonJoined,
+            team.DEVELOPER,
+            input,
+            lambda: RegisterSelf(
+                team_name=input.team_name, name=input.name, mail=input.mail, **input.said()
+            ),
+            by=auth.visitor(found[0]["id"]),
+        )

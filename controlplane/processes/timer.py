@@ -1,0 +1,101 @@
+"""The timer: does what is due because time has passed, by commands and in small batches.
+
+Nothing waits for it: subscriptions and keys end by their instants, wherever they are enforced or
+read. It records what has ended, and makes good what a process that was killed left undone. It
+runs in every process; what two of them ask for at once is one command with one idempotency key.
+"""
+
+import asyncio
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from asyncpg import Record
+
+from controlplane.auth import process
+from controlplane.commands import execute
+from controlplane.commands.subscription import ExpireSubscription
+from controlplane.context import Context, Services
+from controlplane.persons import erase
+from controlplane.store import UNREACHABLE, UnavailableError, lent
+from domain.aggregate import DomainError
+from domain.developer import Developer
+from domain.invitation import Invitation
+
+PAUSE_S = 5.0
+BATCH = 100
+ACTOR = "timer"
+_DUE = """
+SELECT organization_id, id, expires_at FROM subscription
+WHERE state IN ('ACTIVE', 'SUSPENDED') AND expires_at <= $1
+ORDER BY expires_at, id LIMIT $2
+"""
+_UNREADABLE = """
+SELECT organization_id, id, developer_id FROM (
+    SELECT organization_id, id, id AS developer_id FROM developer WHERE state = 'FORGOTTEN'
+    UNION ALL
+    SELECT organization_id, id, developer_id FROM invitation
+    WHERE state = 'REVOKED' OR state = 'OPEN' AND expires_at <= $1
+) AS gone
+WHERE EXISTS (SELECT FROM person_keys AS k
+    WHERE k.organization = gone.organization_id AND k.person = gone.developer_id)
+LIMIT $2
+"""
+
+log = structlog.get_logger()
+
+
+async def expire_subscriptions(services: Services) -> int:
+    """Record the end of subscriptions that are due, at most BATCH; return how many were.
+
+    Raises UnavailableError.
+    """
+    rows = await _rows(services, _DUE, services.now())
+    for row in rows:
+        at: datetime = row["expires_at"]
+        command = ExpireSubscription(
+            subscription_id=row["id"],
+            reason="Its time was over.",
+            idempotency_key=f"expire {row['id']} {at.isoformat()}",
+        )
+        try:
+            await execute(command, _context(services, row["organization_id"]))
+        except DomainError as refusal:  # it is over, or has another end, and the row is behind
+            log.info("timer.not_expired", subscription=str(row["id"]), why=str(refusal))
+    return len(rows)
+
+
+async def erase_persons(services: Services) -> int:
+    """Destroy the keys of those who were forgotten or did not come, at most BATCH; count them.
+
+    Raises UnavailableError.
+    """
+    rows = await _rows(services, _UNREADABLE, services.now())
+    for row in rows:
+        found = await services.store.load(row["id"])
+        assert isinstance(found, Developer | Invitation)
+        assert found.mail is not None
+        await erase(services, row["organization_id"], row["developer_id"], found.mail)
+    return len(rows)
+
+
+async def keep_time(services: Services) -> None:
+    """Do what is due for ever, every PAUSE_S: at most BATCH of each kind."""
+    while True:
+        await asyncio.sleep(PAUSE_S)
+        try:
+            await expire_subscriptions(services)
+            await erase_persons(services)
+        except (UnavailableError, *UNREACHABLE) as error:
+            log.warning("timer.database_away", error=str(error) or type(error).__name__)
+        except Exception:
+            log.exception("timer.failed")
+
+
+async def _rows(services: Services, sql: str, now: datetime) -> list[Record]:
+    async with lent(services.pool, services.vault.budget_s) as connection:
+        return list(await connection.fetch(sql, now, BATCH))
+
+
+def _context(services: Services, organization_id: UUID) -> Context:
+    return Context(services, process(organization_id, ACTOR, "timer"), str(services.new_id()))

@@ -1,0 +1,176 @@
+"""Every operation of the portal's schema, and who may have it: one line each.
+
+A new field of Query, a new mutation, a new field with arguments: add its line below, or
+test_tenancy_of_everything fails and says so. `$name` stands for an id of the shop: those that
+Portal.sell returns, and what `shop` of the test adds.
+
+    "publishProduct": Verb('{productId: $draft}', by=MANAGERS),
+    "product": Look('{ product(id: $inner) { id } }', sees=CATALOGUE),
+
+A Verb is tried as a dry run. Whoever is in `by` succeeds; but the outsiders among them (a
+developer of another team, the owner of another organization, an operator) are refused as
+NOT_FOUND, unless it is `free` for them: it names nothing of anybody's. All others are refused as
+NOT_PERMITTED.
+
+A Look names who gets something of the shop (`sees`), and who is told NOT_PERMITTED (`refused`);
+all others get null or nothing. Whoever it is, what HIDDEN says is never in an answer.
+
+What cannot be asked like that is covered Elsewhere: name the file and the test.
+"""
+
+from typing import NamedTuple
+
+EVERYBODY = frozenset(
+    {
+        *("owner", "manager", "auditor", "developer", "rival"),
+        *("stranger", "operator", "gateway", "anonymous"),
+    }
+)
+"""`rival` is a developer of another team, `stranger` the owner of another organization."""
+OWNERS = frozenset({"owner", "stranger"})
+MANAGERS = OWNERS | {"manager"}
+CONSUMERS = OWNERS | {"developer", "rival"}
+OPERATORS = frozenset({"operator"})
+
+PROVIDER = frozenset({"owner", "manager", "auditor"})
+TEAM = PROVIDER | {"developer"}
+CATALOGUE = TEAM | {"rival"}
+"""Who sees what is published and private."""
+OUTSIDE = frozenset({"operator", "gateway", "anonymous"})
+"""Who sees of an organization no more than what is public."""
+
+TEAM_ONLY = frozenset(
+    {"team", "team_application", "team_subscription", "credential", "person", "leaver"}
+)
+RIVALS_ONLY = frozenset({"other_team", "other_team_application", "other_team_subscription"})
+INTERNAL = frozenset({"group", "gateway", "token", "draft", "draft_version", "drafted"})
+PRIVATE = frozenset({"inner", "inner_version", "secret"})
+PUBLIC = frozenset({"product", "product_version", "free"})
+HIDDEN = {
+    "developer": RIVALS_ONLY | INTERNAL,
+    "rival": TEAM_ONLY | INTERNAL,
+    "stranger": TEAM_ONLY | RIVALS_ONLY | INTERNAL | PRIVATE | PUBLIC,
+    **dict.fromkeys(OUTSIDE, TEAM_ONLY | RIVALS_ONLY | INTERNAL | PRIVATE),
+}
+"""What nobody but the others ever sees; an operator's and a gateway's own are in their tests."""
+
+
+class Verb(NamedTuple):
+    """A mutation: its input, who may give it, and for whom it names nothing of anybody's."""
+
+    input: str
+    by: frozenset[str]
+    free: frozenset[str] = frozenset()
+
+
+class Look(NamedTuple):
+    """A field to read: the query, who gets something, who is told that it is not permitted."""
+
+    query: str
+    sees: frozenset[str]
+    refused: frozenset[str] = frozenset()
+
+
+class Elsewhere(NamedTuple):
+    """What another test covers."""
+
+    file: str
+    test: str
+
+
+VERBS: dict[str, Verb | Elsewhere] = {
+    "acceptSubscription": Verb("{subscriptionId: $other_team_subscription}", MANAGERS),
+    "cancelSubscription": Verb("{subscriptionId: $team_subscription}", MANAGERS | CONSUMERS),
+    "definePlan": Verb('{slug: "n", name: "n", productIds: [$inner]}', MANAGERS),
+    "defineProduct": Verb('{slug: "n", name: "n"}', MANAGERS, free=MANAGERS),
+    "defineVersion": Verb(
+        '{productId: $product, number: "9.0.0", document: "type Query { a: Int }"}', MANAGERS
+    ),
+    "draftPlanVersion": Verb("{planId: $free, terms: {}}", MANAGERS),
+    "establishOrganization": Verb('{slug: "n", name: "n"}', OPERATORS),
+    "formTeam": Verb('{name: "n"}', MANAGERS, free=MANAGERS),
+    "issueCredential": Verb("{subscriptionId: $team_subscription}", CONSUMERS),
+    "issueToken": Verb('{name: "n", role: DEVELOPER, teamId: $team}', OWNERS),
+    "openGatewayGroup": Verb('{slug: "n", environment: "live", productIds: [$product]}', OWNERS),
+    "publishPlanVersion": Verb("{planId: $drafted}", MANAGERS),
+    "publishProduct": Verb("{productId: $draft}", MANAGERS),
+    "publishVersion": Verb("{versionId: $draft_version}", MANAGERS),
+    "registerApplication": Verb('{teamId: $team, name: "n"}', CONSUMERS),
+    "registerDeveloper": Verb('{teamId: $team, name: "n", mail: "n@example.com"}', MANAGERS),
+    "registerGateway": Verb('{groupId: $group, name: "n"}', OWNERS),
+    "rejectSubscription": Verb("{subscriptionId: $other_team_subscription}", MANAGERS),
+    "requestSubscription": Verb("{applicationId: $team_application, planId: $free}", CONSUMERS),
+    "revokeCredential": Verb("{credentialId: $credential}", CONSUMERS),
+    "revokeToken": Verb("{tokenId: $token}", OWNERS | OPERATORS),
+}
+
+READS: dict[str, Look | Elsewhere] = {
+    "accessTokens": Look(
+        "{ accessTokens { nodes { id } } }",
+        frozenset({"owner"}),
+        frozenset({"manager", "auditor", "developer", "rival", "gateway", "anonymous"}),
+    ),
+    "applications": Look("{ applications { nodes { id } } }", CATALOGUE, OUTSIDE),
+    "auditEvents": Look(
+        "{ auditEvents(first: 100) { nodes { id nounId } } }",
+        frozenset({"owner", "auditor"}),
+        frozenset({"manager", "developer", "rival"}) | OUTSIDE,
+    ),
+    "credentialRights": Look(
+        "{ credentialRights(credentialId: $credential) { credential { id } } }", TEAM, OUTSIDE
+    ),
+    "gatewayConfig": Look(
+        "{ gatewayConfig(groupId: $group) { document } }",
+        PROVIDER,
+        OUTSIDE | {"developer", "rival"},
+    ),
+    "gatewayGroups": Look(
+        "{ gatewayGroups { nodes { id } } }", PROVIDER, OUTSIDE | {"developer", "rival"}
+    ),
+    "gateways": Look("{ gateways { nodes { id } } }", PROVIDER, OUTSIDE | {"developer", "rival"}),
+    "node": Look("{ node(id: $team_subscription) { id } }", TEAM),
+    "organizations": Look("{ organizations { nodes { id } } }", OPERATORS, EVERYBODY - OPERATORS),
+    "plan": Look("{ plan(id: $secret) { id } }", CATALOGUE),
+    "plans": Look("{ plans { nodes { id } } }", CATALOGUE | OUTSIDE),
+    "product": Look("{ product(id: $inner) { id } }", CATALOGUE),
+    "products": Look("{ products { nodes { id } } }", CATALOGUE | OUTSIDE),
+    "subscription": Look("{ subscription(id: $team_subscription) { id } }", TEAM),
+    "subscriptions": Look("{ subscriptions { nodes { id } } }", CATALOGUE, OUTSIDE),
+    "teams": Look("{ teams { nodes { id } } }", CATALOGUE, OUTSIDE),
+    "viewer": Look("{ viewer { team { id } } }", frozenset({"developer", "rival"})),
+}
+
+FIELDS: dict[str, Look | Elsewhere] = {
+    "ApiProduct.plans": Look("{ product(id: $inner) { plans { nodes { id } } } }", CATALOGUE),
+    "ApiProduct.versions": Look("{ product(id: $inner) { versions { nodes { id } } } }", CATALOGUE),
+    "ApiVersion.operations": Look(
+        "{ node(id: $inner_version) { ... on ApiVersion { operations { nodes { id } } } } }",
+        CATALOGUE,
+    ),
+    "Application.subscriptions": Look(
+        "{ node(id: $team_application) { ... on Application { subscriptions { nodes { id } } } } }",
+        TEAM,
+    ),
+    "GatewayGroup.gateways": Look(
+        "{ node(id: $group) { ... on GatewayGroup { gateways { nodes { id } } } } }", PROVIDER
+    ),
+    "GatewayGroup.products": Look(
+        "{ node(id: $named_group) { ... on GatewayGroup { products { nodes { id } } } } }",
+        PROVIDER,
+    ),
+    "Plan.products": Look("{ plan(id: $secret) { products { nodes { id } } } }", CATALOGUE),
+    "Plan.subscriptions": Look(
+        "{ plan(id: $free) { subscriptions { nodes { id } } } }", CATALOGUE, OUTSIDE
+    ),
+    "Plan.versions": Look("{ plan(id: $secret) { versions { nodes { id } } } }", CATALOGUE),
+    "Subscription.credentials": Look(
+        "{ subscription(id: $team_subscription) { credentials { nodes { id } } } }", TEAM
+    ),
+    "Team.applications": Look(
+        "{ node(id: $team) { ... on Team { applications { nodes { id } } } } }", TEAM
+    ),
+    "Team.developers": Look(
+        "{ node(id: $team) { ... on Team { developers { nodes { id } } } } }", TEAM
+    ),
+}
+"""Fields with arguments of all other types, and those of subscriptions as Subscription.name."""
