@@ -24,7 +24,6 @@ NAMES_NOTHING = {"EstablishOrganization", "FormTeam"}
 
 NAMES_NOTHING = {
     "CloseRegistration",
-    "DefineProduct",
     "EstablishOrganization",
     "FormTeam",
     "LeaveTeam",
