@@ -157,8 +157,10 @@ class TransferSubscription(SubscriptionCommand):
         """
         subscription = await self.get(work, context)
         plan = await work.get(Plan, self.plan_id, "plan_id")
+        if context.caller.team_id is not None and not plan.is_for(subscription.team_id):
+            raise NotFoundError("plan_id")
         number, decides = (
-            plan.offered_version(),
+            plan.offered_version(subscription.team_id),
             "subscription:decide" in context.caller.permissions,
         )
         if not decides and plan.approval != Approval.AUTOMATIC.value:

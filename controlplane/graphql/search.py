@@ -10,7 +10,16 @@ from controlplane.graphql import visibility
 from controlplane.graphql.errors import invalid
 from controlplane.graphql.loaders import Info, Key, Kind, Request, one
 from controlplane.graphql.page import PAGE, Page
-from controlplane.graphql.paging import After, Connection, First, Listing, Window, page
+from controlplane.graphql.paging import (
+    After,
+    Before,
+    Connection,
+    First,
+    Last,
+    Listing,
+    Window,
+    page,
+)
 from controlplane.graphql.product import PRODUCT, ApiProduct
 from controlplane.graphql.version import OPERATION, Operation
 from projections import search
@@ -137,11 +146,13 @@ class SearchQueries:
         ],
         first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> SearchHitConnection:
         """Find products, operations and pages by their words, those that the caller may see."""
         if len(query) > QUERY_CHARS:
             raise invalid(f"A search has at most {QUERY_CHARS} characters.")
-        window = Window(first, after, None, None)
+        window = Window(first, after, last, before)
         found: SearchHitConnection = await page(
             info, HITS, window, parent=(query,), order="RANK_DESC"
         )

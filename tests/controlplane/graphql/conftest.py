@@ -39,6 +39,10 @@ async def everything(shop: Portal) -> Portal:
             "definePlan",
             {"slug": "drafted", "name": "drafted", "productIds": [ids["inner"]]},
         ),
+        "page": (
+            "writePage",
+            {"productId": ids["inner"], "slug": "start", "title": "Start", "source": "Pageful"},
+        ),
         "named_group": (
             "openGatewayGroup",
             {"slug": "named", "environment": "test", "productIds": [ids["product"]]},

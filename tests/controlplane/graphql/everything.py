@@ -78,6 +78,12 @@ class Elsewhere(NamedTuple):
     test: str
 
 
+PERMISSIONS = (
+    "tests/controlplane/commands/test_permissions.py",
+    "test_a_role_gives_the_commands_it_may_give_and_no_other",
+)
+"""What is about a state that the shop has nothing in: the same table for commands."""
+
 VERBS: dict[str, Verb | Elsewhere] = {
     "acceptSubscription": Verb("{subscriptionId: $other_team_subscription}", MANAGERS),
     "cancelSubscription": Verb("{subscriptionId: $team_subscription}", MANAGERS | CONSUMERS),
@@ -102,6 +108,37 @@ VERBS: dict[str, Verb | Elsewhere] = {
     "requestSubscription": Verb("{applicationId: $team_application, planId: $free}", CONSUMERS),
     "revokeCredential": Verb("{credentialId: $credential}", CONSUMERS),
     "revokeToken": Verb("{tokenId: $token}", OWNERS | OPERATORS),
+    "blockVersion": Verb("{versionId: $inner_version}", OPERATORS),
+    "choosePlanAudience": Verb("{planId: $free, visibility: TEAMS, teamIds: [$team]}", MANAGERS),
+    "chooseProductAudience": Verb(
+        "{productId: $product, visibility: TEAMS, teamIds: [$team]}", MANAGERS
+    ),
+    "closePlan": Verb("{planId: $free}", MANAGERS),
+    "deprecatePlan": Verb("{planId: $free}", MANAGERS),
+    "deprecateProduct": Verb("{productId: $product}", MANAGERS),
+    "deprecateVersion": Verb(
+        "{versionId: $product_version, successorId: $draft_version}", MANAGERS
+    ),
+    "describeProduct": Verb('{productId: $product, name: "n", description: "d"}', MANAGERS),
+    "nameProductOwner": Verb('{productId: $product, owner: "n"}', MANAGERS),
+    "reinstateProduct": Elsewhere(*PERMISSIONS),
+    "reinstateVersion": Elsewhere(*PERMISSIONS),
+    "renamePlan": Verb('{planId: $free, name: "n"}', MANAGERS),
+    "restorePage": Elsewhere(*PERMISSIONS),
+    "retireProduct": Elsewhere(*PERMISSIONS),
+    "retireVersion": Elsewhere(*PERMISSIONS),
+    "rewritePage": Verb('{pageId: $page, title: "n", source: "n"}', MANAGERS),
+    "scheduleProductSunset": Elsewhere(*PERMISSIONS),
+    "scheduleVersionSunset": Elsewhere(*PERMISSIONS),
+    "tagProduct": Verb('{productId: $product, tags: ["n"]}', MANAGERS),
+    "unblockVersion": Elsewhere(*PERMISSIONS),
+    "withdrawPage": Verb("{pageId: $page}", MANAGERS),
+    "withdrawPlanDeprecation": Elsewhere(*PERMISSIONS),
+    "withdrawProduct": Verb("{productId: $product}", MANAGERS),
+    "withdrawProductDeprecation": Elsewhere(*PERMISSIONS),
+    "withdrawVersion": Verb("{versionId: $product_version}", MANAGERS),
+    "withdrawVersionDeprecation": Elsewhere(*PERMISSIONS),
+    "writePage": Verb('{productId: $product, slug: "n", title: "n", source: "n"}', MANAGERS),
 }
 
 READS: dict[str, Look | Elsewhere] = {
@@ -119,6 +156,10 @@ READS: dict[str, Look | Elsewhere] = {
     "credentialRights": Look(
         "{ credentialRights(credentialId: $credential) { credential { id } } }", TEAM, OUTSIDE
     ),
+    "explainLimits": Look(
+        "{ explainLimits(subscription: $team_subscription) { position rateLimit { windowS } } }",
+        frozenset(),
+    ),
     "gatewayConfig": Look(
         "{ gatewayConfig(groupId: $group) { document } }",
         PROVIDER,
@@ -134,6 +175,9 @@ READS: dict[str, Look | Elsewhere] = {
     "plans": Look("{ plans { nodes { id } } }", CATALOGUE | OUTSIDE),
     "product": Look("{ product(id: $inner) { id } }", CATALOGUE),
     "products": Look("{ products { nodes { id } } }", CATALOGUE | OUTSIDE),
+    "search": Look(
+        '{ search(query: "pageful") { nodes { item { ... on Page { id } } } } }', CATALOGUE
+    ),
     "subscription": Look("{ subscription(id: $team_subscription) { id } }", TEAM),
     "subscriptions": Look("{ subscriptions { nodes { id } } }", CATALOGUE, OUTSIDE),
     "teams": Look("{ teams { nodes { id } } }", CATALOGUE, OUTSIDE),
@@ -141,6 +185,7 @@ READS: dict[str, Look | Elsewhere] = {
 }
 
 FIELDS: dict[str, Look | Elsewhere] = {
+    "ApiProduct.pages": Look("{ product(id: $inner) { pages { nodes { id } } } }", CATALOGUE),
     "ApiProduct.plans": Look("{ product(id: $inner) { plans { nodes { id } } } }", CATALOGUE),
     "ApiProduct.versions": Look("{ product(id: $inner) { versions { nodes { id } } } }", CATALOGUE),
     "ApiVersion.operations": Look(
@@ -157,6 +202,9 @@ FIELDS: dict[str, Look | Elsewhere] = {
     "GatewayGroup.products": Look(
         "{ node(id: $named_group) { ... on GatewayGroup { products { nodes { id } } } } }",
         PROVIDER,
+    ),
+    "Page.history": Look(
+        "{ node(id: $page) { ... on Page { history { nodes { id } } } } }", CATALOGUE
     ),
     "Plan.products": Look("{ plan(id: $secret) { products { nodes { id } } } }", CATALOGUE),
     "Plan.subscriptions": Look(

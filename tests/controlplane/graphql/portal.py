@@ -74,11 +74,6 @@ class Portal:
     async def do(self, who: str | None, verb: str, **input_: object) -> Any:
         assert schema.mutation_type is not None
         kind = schema.mutation_type.fields[verb].args["input"].type.of_type.name
-        kind = {
-            "expireSubscription": "SubscriptionInput",
-            "resumeSubscription": "SubscriptionInput",
-            "cancelSubscription": "SubscriptionInput",
-        }.get(verb, f"{verb[0].upper()}{verb[1:]}Input")
         result = RESULT.replace("{", f"{{ {SHOWN}", 1) if verb in ISSUANCES else RESULT
         query = f"mutation ($input: {kind}!) {{ result: {verb}(input: $input) {result} }}"
         return (await self.ask(who, query, input=input_))["result"]

@@ -153,6 +153,7 @@ async def test_limits_are_explained_by_level_and_event(shop: Portal) -> None:
         "requestSubscription",
         applicationId=shop.ids["team_application"],
         planId=plan_id,
+        termsRevision="2026-11",
     )
     await shop.done("manager", "draftPlanVersion", planId=plan_id, terms={"trialDays": 1})
     await shop.done("manager", "publishPlanVersion", planId=plan_id)

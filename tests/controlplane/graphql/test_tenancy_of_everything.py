@@ -146,7 +146,8 @@ async def test_everything_that_is_read_is_seen_by_whom_it_is_for_and_by_nobody_e
 
 async def strings_of_shop(portal: Portal) -> set[str]:
     """Return ids of the organization that the shop does not name: of parts, events, the whole."""
-    query = """{ product(id: $inner) { versions { nodes { operations { nodes { id } } } } }
+    query = """{ product(id: $inner) { versions { nodes { operations { nodes { id } } } }
+        pages { nodes { history { nodes { id } } } } }
       plan(id: $secret) { versions { nodes { id } } } viewer { organization { id } }
       auditEvents(first: 100) { nodes { id nounId } }
       gatewayConfig(groupId: $group) { document } }"""
