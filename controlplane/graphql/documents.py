@@ -1,12 +1,20 @@
 """Documents that clients send, parsed and validated once and kept while they are used."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from graphql import DocumentNode, GraphQLError, parse, specified_rules, validate
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    get_operation_ast,
+    parse,
+    specified_rules,
+    validate,
+)
 from graphql.validation import MaxIntrospectionDepthRule
 
 from controlplane.graphql import limits
+from controlplane.graphql.compiled import Query, compiled
 from controlplane.graphql.errors import RefusedError
 from controlplane.graphql.schema import schema
 
@@ -32,6 +40,16 @@ class Document:
 
     parsed: DocumentNode
     introspects: bool
+    _queries: dict[str | None, Query | None] = field(default_factory=dict)
+
+    def query(self, operation_name: str | None) -> Query | None:
+        """Return the operation compiled; None if it is another's to execute, or there is none."""
+        if operation_name not in self._queries:
+            operation = get_operation_ast(self.parsed, operation_name)
+            if operation is None:  # not kept: there are ever so many names
+                return None
+            self._queries[operation_name] = compiled(schema, self.parsed, operation)
+        return self._queries[operation_name]
 
     def admit(self, *, anonymous: bool) -> None:
         """Raise RefusedError when this caller may not ask for it."""

@@ -63,6 +63,8 @@ class Request:
     app: App
     context: Context
     loaders: dict[object, DataLoader[Any, Any]] = field(default_factory=dict)
+    pages: dict[object, Pages] = field(default_factory=dict)
+    """What was asked for so far, by the arguments it was asked with."""
     spent: Counter[Pages] = field(default_factory=Counter)
     """How many rows were read, by what was asked for."""
 
@@ -141,10 +143,15 @@ def storable(text: str) -> bool:
 
 async def one(info: Info, kind: Kind[N], key: Key) -> N | None:
     """Return the node with this key, None when there is none that the caller may see."""
-    conditions = kind.visible(info.context.caller)
-    if conditions is None or None in key:
+    pages = info.context.pages.get(kind)
+    if pages is None:
+        conditions = kind.visible(info.context.caller)
+        if conditions is None:
+            return None
+        pages = Pages(f"{kind.table} AS n", kind.key, conditions, limit=1)
+        info.context.pages[kind] = pages
+    if None in key:
         return None
-    pages = Pages(f"{kind.table} AS n", kind.key, conditions, limit=1)
     rows = await info.context.rows(pages, key)
     return kind.node(rows[0]) if rows else None
 

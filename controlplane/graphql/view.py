@@ -1,6 +1,7 @@
 """GraphQL over HTTP: POST, and GET for queries, at /graphql."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,6 +16,7 @@ from graphql import (
 )
 
 from controlplane.app import App
+from controlplane.graphql.compiled import LeftToGraphQLCoreError
 from controlplane.graphql.documents import Document, Documents, InvalidDocumentError
 from controlplane.graphql.loaders import Request
 from controlplane.graphql.scalars import read_position
@@ -108,6 +110,10 @@ def _admitted(documents: Documents, asked: _Asked, context: Request, refused: in
 
 
 async def _executed(document: Document, asked: _Asked, context: Request) -> ExecutionResult:
+    query = document.query(asked.operation_name)
+    if query is not None:
+        with suppress(LeftToGraphQLCoreError):
+            return ExecutionResult(await query.run(schema, context, asked.variables))
     result = execute(
         schema,
         document.parsed,
