@@ -73,9 +73,12 @@ class _Awaited(NamedTuple):
 
 
 class Query:
-    """A compiled operation."""
+    """A compiled operation; `roots` are the fields of Query that it asks for."""
 
-    def __init__(self, operation: OperationDefinitionNode, complete: Complete) -> None:
+    def __init__(
+        self, operation: OperationDefinitionNode, roots: frozenset[str], complete: Complete
+    ) -> None:
+        self.roots = roots
         self._operation = operation
         self._complete = complete
 
@@ -125,7 +128,8 @@ def compiled(
     fields = collect_fields(schema, fragments, {}, root, operation.selection_set)
     try:
         compiler = _Compiler(schema, fragments, operation)
-        return Query(operation, compiler.object(root, fields.items()))
+        roots = frozenset(nodes[0].name.value for nodes in fields.values())
+        return Query(operation, roots, compiler.object(root, fields.items()))
     except LeftToGraphQLCoreError:
         return None
 

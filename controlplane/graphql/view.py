@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -16,6 +17,7 @@ from graphql import (
 )
 
 from controlplane.app import App
+from controlplane.graphql.answers import ROOTS, Answers
 from controlplane.graphql.compiled import LeftToGraphQLCoreError
 from controlplane.graphql.documents import Document, Documents, InvalidDocumentError
 from controlplane.graphql.loaders import Request
@@ -56,34 +58,36 @@ class _RefusedRequestError(Exception):
 
 def routes(app: App) -> list[web.RouteDef]:
     """Return the routes of the surface for portals and administrators."""
-    documents = Documents()
+    documents, answers = Documents(), Answers(app)
 
     async def get(request: web.Request) -> web.Response:
-        return await _answered(app, documents, request)
+        return await _answered(app, documents, answers, request)
 
     async def post(request: web.Request) -> web.Response:
-        return await _answered(app, documents, request)
+        return await _answered(app, documents, answers, request)
 
     return [web.get(PATH, get, allow_head=False), web.post(PATH, post)]
 
 
-async def _answered(app: App, documents: Documents, request: web.Request) -> web.Response:
+async def _answered(
+    app: App, documents: Documents, answers: Answers, request: web.Request
+) -> web.Response:
     media = _media(request.headers.get("Accept"))
     if media is None:
         return _response(JSON, 406, [GraphQLError(f"Accept {JSON} or {RESPONSE_JSON}.")])
     context = Request(app, request[CONTEXT])
     try:
-        result = await _result(documents, request, context, media)
+        result = await _result(documents, answers, request, context, media)
     except _RefusedRequestError as error:
         return _response(media, error.status, error.errors)
     errors = [_shown(error, context) for error in result.errors or ()]
     away = any((error.extensions or {}).get("code") == "UNAVAILABLE" for error in errors)
-    done = any(value is not None for value in (result.data or {}).values())
-    return _response(media, 503 if away and not done else 200, errors, data=result.data)
+    done = not away or any(value is not None for value in (result.data or {}).values())
+    return _response(media, 200 if done else 503, errors, data=result.data)
 
 
 async def _result(
-    documents: Documents, request: web.Request, context: Request, media: str
+    documents: Documents, answers: Answers, request: web.Request, context: Request, media: str
 ) -> ExecutionResult:
     asked = _from_url(request) if request.method == "GET" else await _from_body(request)
     # Clients of plain JSON read the errors of a document only when the status is 200.
@@ -92,7 +96,7 @@ async def _result(
     if request.method == "GET" and _changes(document, asked.operation_name):
         raise _RefusedRequestError(405, "GET is for queries; send mutations by POST.")
     await _wait(context, request.headers.get(POSITION_HEADER))
-    result = await _executed(document, asked, context)
+    result = await _answer(answers, document, asked, context)
     if result.data is None and all(error.path is None for error in result.errors or ()):
         raise _RefusedRequestError(refused, *(result.errors or ()))  # unknown operation, variables
     return result
@@ -107,6 +111,17 @@ def _admitted(documents: Documents, asked: _Asked, context: Request, refused: in
     except GraphQLError as error:
         raise _RefusedRequestError(refused, error) from None
     return document
+
+
+async def _answer(
+    answers: Answers, document: Document, asked: _Asked, context: Request
+) -> ExecutionResult:
+    """Return the result of an operation, for whoever has no token one that was made before."""
+    query = document.query(asked.operation_name)
+    if query is None or context.caller.role is not None or not query.roots <= ROOTS:
+        return await _executed(document, asked, context)
+    make = partial(_executed, document, asked, context)
+    return await answers.get(asked.query, asked.operation_name, asked.variables, make)
 
 
 async def _executed(document: Document, asked: _Asked, context: Request) -> ExecutionResult:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from controlplane.store import Connection, Pool, lent
 from controlplane.store.mapper import to_domain_event, to_stored_event
+from controlplane.store.news import News
 from controlplane.store.turns import Turns
 from controlplane.store.writer import ConflictError, Receipt, Save, Writer
 from domain.aggregate import Aggregate, DomainError
@@ -46,6 +47,8 @@ class EventStore:
         self._writer = writer
         self._budget_s = budget_s
         self.turns = Turns(budget_s)
+        self.news = News()
+        """What this process appended."""
         self._at_hand: OrderedDict[UUID, Aggregate] = OrderedDict()
         self._suspect: dict[UUID, object] = {}  # of those at hand; each doubt is an object
 
@@ -103,6 +106,7 @@ class EventStore:
             asyncio.get_running_loop().create_future(),
         )
         position = await self._writer.commit(save)
+        self.news.heard_of({event.TOPIC for event in events}, position)
         for aggregate in changed:
             aggregate.pending_events.clear()
             self._keep(aggregate)
