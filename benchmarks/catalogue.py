@@ -10,11 +10,9 @@ it the join that ours take.
 
 import asyncio
 import json
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from statistics import median
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,13 +21,17 @@ import asyncpg
 from benchmarks.database import database, server
 from benchmarks.load import (
     Asked,
+    Rate,
+    Served,
     answer,
     free_port,
     leave_the_core_to_servers,
+    medians,
     ours,
     rate,
     required,
     serving,
+    told,
 )
 from controlplane.app import App, running
 from controlplane.auth import process
@@ -179,22 +181,21 @@ async def main() -> None:
                 }
                 async with running(dsn, follow=False) as app:
                     rates = await measured(places, lambda: writing(app))
-    found = {name: median(each) for name, each in rates.items()}
-    print(json.dumps(summary(found)))
+    print(json.dumps(summary(medians(rates))))
 
 
 async def measured(
-    places: dict[str, str], writes: Callable[[], Any]
-) -> dict[str, list[float]]:
+    places: dict[str, Served], writes: Callable[[], AbstractAsyncContextManager[list[int]]]
+) -> dict[str, list[Rate]]:
     """Return the rates of every round, each of warm, cold and the peer in turn."""
     shown = {
-        name: names(answer(places[place], questions(name)[0])[2])
+        name: names(answer(places[place].base, questions(name)[0])[2])
         for name, place in (("warm", "ours"), ("cold", "ours"), ("peer", "peer"))
     }
     assert shown["warm"] == shown["cold"] == shown["peer"]
-    rates: dict[str, list[float]] = {"warm": [], "cold": [], "peer": []}
+    rates: dict[str, list[Rate]] = {"warm": [], "cold": [], "peer": []}
 
-    async def load(name: str) -> float:
+    async def load(name: str) -> Rate:
         place = places["peer" if name == "peer" else "ours"]
         return await rate(
             place,
@@ -210,20 +211,21 @@ async def measured(
         assert len(done) > SECONDS * WRITES_PER_S / 2
         rates["peer"].append(await load("peer"))
         rates["cold"].append(await load("cold"))
-        line = ", ".join(f"{name} {each[-1]:,.0f}" for name, each in rates.items())
-        print(f"round {nth + 1}: {line}", file=sys.stderr)
+        told(nth, rates)
     return rates
 
 
-def summary(found: dict[str, float]) -> dict[str, object]:
+def summary(found: dict[str, Rate]) -> dict[str, object]:
+    warm, cold, peer = (found[name] for name in ("warm", "cold", "peer"))
     return {
         "bench": "catalogue",
         "unit": "requests/s",
-        "ours": round(found["warm"]),
-        "peer": round(found["peer"]),
-        "ratio": round(found["warm"] / found["peer"], 1),
-        "cold": round(found["cold"]),
-        "ratio_cold": round(found["cold"] / found["peer"], 2),
+        "ours": round(warm.per_s),
+        "peer": round(peer.per_s),
+        "ratio": round(warm.per_s / peer.per_s, 1),
+        "cold": round(cold.per_s),
+        "ratio_cold": round(cold.per_s / peer.per_s, 2),
+        "cpu_us": {name: round(each.cpu_us) for name, each in found.items()},
         "products": PRODUCTS,
         "plans": PRODUCTS * PLANS,
         "connections": CONNECTIONS,

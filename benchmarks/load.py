@@ -13,11 +13,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -78,27 +79,65 @@ def answer(base: str, asked: Asked) -> tuple[int, dict[str, str], bytes]:
         raise
 
 
+@dataclass(frozen=True)
+class Served:
+    """A server: its address and its process, without threads or children that work."""
+
+    base: str
+    pid: int
+
+    def cpu_s(self) -> float:
+        """Return the time that it has had of its core."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Rate(NamedTuple):
+    """How fast a server answered: in time, and in time of its core, which others share."""
+
+    per_s: float
+    cpu_us: float
+
+
 async def rate(
-    base: str, asked: Sequence[Asked], *, connections: int, seconds: int, numbered: bool = False
-) -> float:
+    served: Served, asked: Sequence[Asked], *, connections: int, seconds: int, numbered: bool = False
+) -> Rate:
     """Return the requests a second that a server answers.
 
-    `numbered` puts the number of the request where a body says `"@"`. Raises RuntimeError when
+    `numbered` puts the number of the request where a body says @@@@@@@@. Raises RuntimeError when
     one of them failed.
     """
+    before_s = served.cpu_s()
     with tempfile.TemporaryDirectory(prefix="load-") as folder:
         script = Path(folder) / "load.lua"
         script.write_text(_script(asked, numbered=numbered) + REPORT)
         process = await asyncio.create_subprocess_exec(
             *("taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{connections}"),
-            *(f"-d{seconds}s", "--timeout", "10s", "-s", str(script), base),
+            *(f"-d{seconds}s", "--timeout", "10s", "-s", str(script), served.base),
             stdout=asyncio.subprocess.PIPE,
         )
         printed, _ = await process.communicate()
-    told = json.loads(printed.splitlines()[-1])
-    if told["refused"] or told["failed"] or not told["requests"]:
-        raise RuntimeError(f"The load was not answered: {told}")
-    return float(told["requests"] / told["seconds"])
+    report = json.loads(printed.splitlines()[-1])
+    if report["refused"] or report["failed"] or not report["requests"]:
+        raise RuntimeError(f"The load was not answered: {report}")
+    spent_s = served.cpu_s() - before_s
+    return Rate(report["requests"] / report["seconds"], spent_s / report["requests"] * 1e6)
+
+
+def medians(rates: Mapping[str, Sequence[Rate]]) -> dict[str, Rate]:
+    """Return the middle of the rounds."""
+    return {
+        name: Rate(median(each.per_s for each in found), median(each.cpu_us for each in found))
+        for name, found in rates.items()
+    }
+
+
+def told(nth: int, rates: Mapping[str, Sequence[Rate]]) -> None:
+    """Print the last round, for people."""
+    line = ", ".join(
+        f"{name} {each[-1].per_s:,.0f}/s {each[-1].cpu_us:,.0f} us" for name, each in rates.items()
+    )
+    print(f"round {nth + 1}: {line}", file=sys.stderr)
 
 
 def _script(asked: Sequence[Asked], *, numbered: bool) -> str:
@@ -124,7 +163,7 @@ def _text(value: str) -> str:
 
 
 @contextmanager
-def serving(command: Sequence[str], url: str, **environment: str) -> Iterator[str]:
+def serving(command: Sequence[str], url: str, **environment: str) -> Iterator[Served]:
     """Run a server on its core until the block ends; `url` answers once it is ready."""
     with tempfile.NamedTemporaryFile("r", prefix="server-") as log, Path(log.name).open("w") as out:
         process = subprocess.Popen(  # noqa: S603  # what the benchmark says
@@ -135,7 +174,7 @@ def serving(command: Sequence[str], url: str, **environment: str) -> Iterator[st
         )
         try:
             _until_ready(url, process, log.name)
-            yield url.rpartition("/")[0]
+            yield Served(url.rpartition("/")[0], process.pid)
         finally:
             process.terminate()
             process.wait(30)
@@ -166,7 +205,7 @@ def free_port() -> int:
     return port
 
 
-def ours(dsn: str) -> "Iterator[str] | Any":
+def ours(dsn: str) -> AbstractContextManager[Served]:
     """Serve the control plane on a database, as one process; return its address."""
     port = free_port()
     return serving(

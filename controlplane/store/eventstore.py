@@ -57,10 +57,10 @@ class EventStore:
 
         It is shared: change a `copy()`. Raises UnavailableError.
         """
+        at_hand = self.at_hand(aggregate_id)
+        if at_hand is not None:
+            return at_hand
         known = self._at_hand.get(aggregate_id)
-        if known is not None and aggregate_id not in self._suspect:
-            self._at_hand.move_to_end(aggregate_id)
-            return known
         doubt = self._suspect.setdefault(aggregate_id, object())
         try:
             async with lent(self._pool, self._budget_s) as connection:
@@ -84,6 +84,14 @@ class EventStore:
         if aggregate is not None:
             self._keep(aggregate)
         return aggregate  # type: ignore[no-any-return]  # the library does not type `mutate`
+
+    def at_hand(self, aggregate_id: UUID) -> Aggregate | None:
+        """Return what `load` would without asking the database, None if it had to."""
+        known = self._at_hand.get(aggregate_id)
+        if known is None or aggregate_id in self._suspect:
+            return None
+        self._at_hand.move_to_end(aggregate_id)
+        return known
 
     async def append(
         self,
