@@ -1,5 +1,6 @@
 """The HTTP edge: request ids, bearer tokens, errors as problem details (RFC 9457), bounds."""
 
+import asyncio
 import itertools
 import re
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ from controlplane.app import App
 from controlplane.auth import Bearers, NotAuthenticatedError, bearer
 from controlplane.commands import NotFoundError, NotPermittedError
 from controlplane.context import Context
+from controlplane.logs import REQUEST
 from controlplane.store import UNREACHABLE, UnavailableError
 from controlplane.store.projector import ReadModelsBehindError
 from domain.aggregate import DomainError
@@ -58,12 +60,13 @@ def middleware(app: App) -> Middleware:
         if not (offered and _REQUEST_ID.fullmatch(offered)):
             offered = f"{first}.{next(counted)}"
         reference = offered
-        # It need not be unbound: the next request of the connection binds its own.
-        structlog.contextvars.bind_contextvars(request=reference)
+        REQUEST.set(reference)  # for this task; another request has its own
         try:
             token = bearer(request.headers.get("Authorization"))
             caller = await bearers.caller(token, app.services.now())
             request[CONTEXT] = app.context(caller, reference)
+            if request.can_read_body and not request.content.is_eof():
+                await _read_in_time(request, app.settings.body_s)
             response = await handler(request)
         except web.HTTPException as error:
             if error.status < web.HTTPBadRequest.status_code:
@@ -86,3 +89,12 @@ def middleware(app: App) -> Middleware:
         return response
 
     return answer
+
+
+async def _read_in_time(request: web.Request, limit_s: float) -> None:
+    """Have the body here before its handler runs. Raises HTTPRequestTimeout."""
+    try:
+        async with asyncio.timeout(limit_s):
+            await request.read()  # it is kept for the handler, within client_max_size
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="The body took too long.") from None

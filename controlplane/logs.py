@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextvars import ContextVar
 from typing import Any
 
 import orjson
@@ -9,9 +10,12 @@ import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 PATH_CHARS = 200
+
+REQUEST: ContextVar[str] = ContextVar("request")
+"""The id of the request that is being answered: whatever is logged meanwhile names it."""
 
 log = structlog.get_logger()
 
@@ -21,6 +25,7 @@ def configure(level: str) -> None:
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _with_request,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
@@ -43,6 +48,13 @@ def configure(level: str) -> None:
     )
     # Libraries log for their own developers; of theirs only what went wrong matters here.
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+
+
+def _with_request(_logger: object, _name: str, event: EventDict) -> EventDict:
+    request = REQUEST.get(None)
+    if request is not None:
+        event.setdefault("request", request)
+    return event
 
 
 def _json(event: Any, **_: Any) -> str:  # noqa: ANN401  # structlog's own signature

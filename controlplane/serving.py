@@ -73,6 +73,7 @@ async def _alone(service: Service, dsn: str, bound: socket.socket, stop: asyncio
         tokens = await _demo(app, url) if service.demo else None
         async with server.listening(app, bound):
             await server.caught_up(app, stop)
+            server.settle()
             service.announce(Announcement(url, tokens))
             await stop.wait()
 

@@ -127,6 +127,7 @@ async def work(bound: socket.socket) -> None:
     loop.add_reader(sys.stdin.fileno(), partial(_orphaned, loop, stop))
     async with running(settings.database_url, settings) as app, server.listening(app, bound):
         await server.caught_up(app, stop)
+        server.settle()
         sys.stdout.buffer.write(READY)
         sys.stdout.buffer.flush()
         await stop.wait()
