@@ -66,12 +66,12 @@ class Asked:
         return {**typed, **dict(self.headers)}
 
 
-def answer(base: str, asked: Asked) -> tuple[int, dict[str, str], bytes]:
+def answer(base: str, asked: Asked, timeout_s: float = 10) -> tuple[int, dict[str, str], bytes]:
     """Return status, headers and body of one request."""
     data = None if asked.body is None else json.dumps(asked.body).encode()
     request = Request(base + asked.path, data, asked.all_headers, method=asked.method)  # noqa: S310  # our own
     try:
-        with urlopen(request, timeout=10) as response:  # noqa: S310
+        with urlopen(request, timeout=timeout_s) as response:  # noqa: S310
             return response.status, dict(response.headers), response.read()
     except URLError as error:
         if (status := getattr(error, "code", None)) is not None:
@@ -187,7 +187,7 @@ def _until_ready(url: str, process: "subprocess.Popen[bytes]", log: str) -> None
             with urlopen(url, timeout=5):  # noqa: S310
                 return
         except HTTPError as error:
-            if error.code == HTTPStatus.METHOD_NOT_ALLOWED:  # it answers, though not to this
+            if error.code in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:  # it answers
                 return
         except OSError:
             pass
