@@ -1,23 +1,26 @@
-"""Queries compiled once into plain functions, for what most of them ask.
+"""Operations compiled once into plain functions, for what most of them ask.
 
 graphql-core decides for every field of every node anew what it is and how it is resolved; of a
-document that comes again that can be decided once. Here it is, for objects, lists and leaves
-without directives. Whatever else there is, and every error, is left to graphql-core: it executes
-the whole query after all, on the rows that were read already, so that errors are its own.
+document that comes again that can be decided once. Here it is, for what has no directives.
+Whatever else there is, and every error, is left to graphql-core: it executes the whole operation
+after all, so that errors are its own. What was read is read from the request's loaders then, and
+what a mutation did is not done again: it is told what came of it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from graphql import (
     FieldNode,
     FragmentDefinitionNode,
+    GraphQLAbstractType,
     GraphQLBoolean,
     GraphQLEnumType,
     GraphQLField,
     GraphQLID,
+    GraphQLInterfaceType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -26,6 +29,7 @@ from graphql import (
     GraphQLScalarType,
     GraphQLSchema,
     GraphQLString,
+    GraphQLUnionType,
     OperationDefinitionNode,
     OperationType,
     is_leaf_type,
@@ -45,6 +49,29 @@ _OURS = "strawberry-definition"
 
 class LeftToGraphQLCoreError(Exception):
     """What is compiled cannot answer this; graphql-core can."""
+
+    def __init__(self, outcomes: Sequence[object] = ()) -> None:
+        super().__init__()
+        self._outcomes = outcomes
+
+    @property
+    def middleware(self) -> list[Callable[..., Any]] | None:
+        """What graphql-core has to be given, lest it does again what a mutation did."""
+        return [self._instead] if self._outcomes else None
+
+    def _instead(
+        self,
+        resolve: Callable[..., Any],
+        source: object,
+        info: GraphQLResolveInfo,
+        **arguments: Any,  # noqa: ANN401  # those of any field
+    ) -> object:
+        if info.path.prev is not None:
+            return resolve(source, info, **arguments)
+        (outcome,) = self._outcomes
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
 
 
 class _Run:
@@ -72,13 +99,14 @@ class _Awaited(NamedTuple):
     complete: Complete
 
 
-class Query:
-    """A compiled operation; `roots` are the fields of Query that it asks for."""
+class Compiled:
+    """A compiled operation; `roots` are the fields of Query, or the one of Mutation, it names."""
 
     def __init__(
         self, operation: OperationDefinitionNode, roots: frozenset[str], complete: Complete
     ) -> None:
         self.roots = roots
+        self.changes = operation.operation is OperationType.MUTATION
         self._operation = operation
         self._complete = complete
 
@@ -91,6 +119,7 @@ class Query:
         if isinstance(values, list):
             raise LeftToGraphQLCoreError
         run = _Run(context, values)
+        outcomes: Sequence[object] = ()
         try:
             data: dict[str, Any] = self._complete(None, run)
             while run.waiting:
@@ -98,6 +127,8 @@ class Query:
                 found = await asyncio.gather(
                     *(each.value for each in waiting), return_exceptions=True
                 )
+                if self.changes and not outcomes:
+                    outcomes = found
                 if any(isinstance(value, BaseException) for value in found):
                     _leave()
                 for each, value in zip(waiting, found, strict=True):
@@ -105,15 +136,16 @@ class Query:
         except Exception as error:
             for each in run.waiting:
                 each.value.close()  # type: ignore[attr-defined]  # they are coroutines
-            raise LeftToGraphQLCoreError from error
+            raise LeftToGraphQLCoreError(outcomes) from error
         return data
 
 
 def compiled(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
-) -> Query | None:
+) -> Compiled | None:
     """Return the operation of a valid document compiled, None if there is that in it we leave."""
-    if operation.operation is not OperationType.QUERY or schema.query_type is None:
+    root = schema.get_root_type(operation.operation)
+    if root is None or operation.operation is OperationType.SUBSCRIPTION:
         return None
     conditional = _Conditional()
     visit(document, conditional)
@@ -124,14 +156,24 @@ def compiled(
         for each in document.definitions
         if isinstance(each, FragmentDefinitionNode)
     }
-    root = schema.query_type
     fields = collect_fields(schema, fragments, {}, root, operation.selection_set)
+    roots = frozenset(nodes[0].name.value for nodes in fields.values())
+    if operation.operation is OperationType.MUTATION and not _one_command(root, fields):
+        return None
     try:
         compiler = _Compiler(schema, fragments, operation)
-        roots = frozenset(nodes[0].name.value for nodes in fields.values())
-        return Query(operation, roots, compiler.object(root, fields.items()))
+        return Compiled(operation, roots, compiler.object(root, fields.items()))
     except LeftToGraphQLCoreError:
         return None
+
+
+def _one_command(root: GraphQLObjectType, fields: dict[str, Nodes]) -> bool:
+    """Tell whether it is one mutation that is awaited; several would have to wait for another."""
+    if len(fields) != 1:
+        return False
+    ((node, *_),) = fields.values()
+    field = root.fields.get(node.name.value)
+    return field is not None and field.extensions[_OURS].is_async
 
 
 def _leave() -> NoReturn:
@@ -211,7 +253,23 @@ class _Compiler:
             return self.object(type_, fields.items())
         if isinstance(type_, GraphQLScalarType | GraphQLEnumType):
             return _leaf(type_)
-        return _leave()
+        assert isinstance(type_, GraphQLUnionType | GraphQLInterfaceType)
+        return self._one_of(type_, nodes)
+
+    def _one_of(self, type_: GraphQLAbstractType, nodes: Nodes) -> Complete:
+        """Return what completes an object of one of several types, by its class."""
+        types = {
+            each.extensions[_OURS].origin: each for each in self._schema.get_possible_types(type_)
+        }
+        known: dict[type, Complete] = {}
+
+        def complete(value: Any, run: _Run) -> Any:  # noqa: ANN401
+            kind = type(value)
+            if kind not in known:
+                known[kind] = self._given(types[kind], nodes)
+            return known[kind](value, run)
+
+        return complete
 
     def _resolver(
         self,

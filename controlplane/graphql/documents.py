@@ -14,7 +14,7 @@ from graphql import (
 from graphql.validation import MaxIntrospectionDepthRule
 
 from controlplane.graphql import limits
-from controlplane.graphql.compiled import Query, compiled
+from controlplane.graphql.compiled import Compiled, compiled
 from controlplane.graphql.errors import RefusedError
 from controlplane.graphql.schema import schema
 
@@ -40,16 +40,16 @@ class Document:
 
     parsed: DocumentNode
     introspects: bool
-    _queries: dict[str | None, Query | None] = field(default_factory=dict)
+    _compiled: dict[str | None, Compiled | None] = field(default_factory=dict)
 
-    def query(self, operation_name: str | None) -> Query | None:
+    def compiled(self, operation_name: str | None) -> Compiled | None:
         """Return the operation compiled; None if it is another's to execute, or there is none."""
-        if operation_name not in self._queries:
+        if operation_name not in self._compiled:
             operation = get_operation_ast(self.parsed, operation_name)
             if operation is None:  # not kept: there are ever so many names
                 return None
-            self._queries[operation_name] = compiled(schema, self.parsed, operation)
-        return self._queries[operation_name]
+            self._compiled[operation_name] = compiled(schema, self.parsed, operation)
+        return self._compiled[operation_name]
 
     def admit(self, *, anonymous: bool) -> None:
         """Raise RefusedError when this caller may not ask for it."""

@@ -1,7 +1,6 @@
 """GraphQL over HTTP: POST, and GET for queries, at /graphql."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -117,24 +116,27 @@ async def _answer(
     answers: Answers, document: Document, asked: _Asked, context: Request
 ) -> ExecutionResult:
     """Return the result of an operation, for whoever has no token one that was made before."""
-    query = document.query(asked.operation_name)
-    if query is None or context.caller.role is not None or not query.roots <= ROOTS:
+    found = document.compiled(asked.operation_name)
+    if found is None or context.caller.role is not None or not found.roots <= ROOTS:
         return await _executed(document, asked, context)
     make = partial(_executed, document, asked, context)
     return await answers.get(asked.query, asked.operation_name, asked.variables, make)
 
 
 async def _executed(document: Document, asked: _Asked, context: Request) -> ExecutionResult:
-    query = document.query(asked.operation_name)
-    if query is not None:
-        with suppress(LeftToGraphQLCoreError):
-            return ExecutionResult(await query.run(schema, context, asked.variables))
+    found, middleware = document.compiled(asked.operation_name), None
+    if found is not None:
+        try:
+            return ExecutionResult(await found.run(schema, context, asked.variables))
+        except LeftToGraphQLCoreError as left:
+            middleware = left.middleware
     result = execute(
         schema,
         document.parsed,
         context_value=context,
         variable_values=asked.variables,
         operation_name=asked.operation_name,
+        middleware=middleware,
     )
     return result if isinstance(result, ExecutionResult) else await result
 
