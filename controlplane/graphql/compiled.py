@@ -35,13 +35,13 @@ from graphql import (
     is_leaf_type,
 )
 from graphql.execution.collect_fields import collect_fields, collect_sub_fields
-from graphql.execution.values import get_argument_values, get_variable_values
+from graphql.execution.values import get_variable_values
 from graphql.language import DirectiveNode, DocumentNode, Visitor, visit
 from graphql.language.visitor import BREAK
 from graphql.pyutils import Path, Undefined, is_awaitable
-from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
+from controlplane.graphql.arguments import UnreadableArgumentError, reader
 from controlplane.graphql.loaders import Info, Request
 
 _OURS = "strawberry-definition"
@@ -124,9 +124,7 @@ class Compiled:
             data: dict[str, Any] = self._complete(None, run)
             while run.waiting:
                 waiting, run.waiting = run.waiting, []
-                found = await asyncio.gather(
-                    *(each.value for each in waiting), return_exceptions=True
-                )
+                found = await _all(waiting)
                 if self.changes and not outcomes:
                     outcomes = found
                 if any(isinstance(value, BaseException) for value in found):
@@ -163,8 +161,18 @@ def compiled(
     try:
         compiler = _Compiler(schema, fragments, operation)
         return Compiled(operation, roots, compiler.object(root, fields.items()))
-    except LeftToGraphQLCoreError:
+    except (LeftToGraphQLCoreError, UnreadableArgumentError):
         return None
+
+
+async def _all(waiting: list[_Awaited]) -> Sequence[object]:
+    """Return what each yields or raises."""
+    if len(waiting) > 1:
+        return await asyncio.gather(*(each.value for each in waiting), return_exceptions=True)
+    try:
+        return [await waiting[0].value]  # without a task of its own
+    except Exception as error:  # noqa: BLE001  # graphql-core raises it again
+        return [error]
 
 
 def _one_command(root: GraphQLObjectType, fields: dict[str, Nodes]) -> bool:
@@ -281,6 +289,7 @@ class _Compiler:
         """Return what calls the resolver of a field."""
         resolver = ours.base_resolver
         assert resolver is not None
+        read = reader(field)
         function = resolver.wrapped_func
         wants_self = resolver.self_parameter is not None
         parameters = (resolver.parent_parameter, resolver.root_parameter)
@@ -290,7 +299,10 @@ class _Compiler:
         def call(source: Any, run: _Run) -> Any:  # noqa: ANN401
             prepared = run.prepared.get(call)
             if prepared is None:
-                prepared = run.prepared[call] = self._prepared(run, parent, field, ours, nodes)
+                prepared = run.prepared[call] = (
+                    self._info(run, parent, field, ours, nodes),
+                    read(nodes[0], run.variables),
+                )
             info, arguments = prepared
             if info_name is not None or sources:
                 arguments = {**arguments, **dict.fromkeys(sources, source)}
@@ -300,15 +312,15 @@ class _Compiler:
 
         return call
 
-    def _prepared(
+    def _info(
         self,
         run: _Run,
         parent: GraphQLObjectType,
         field: GraphQLField,
         ours: StrawberryField,
         nodes: Nodes,
-    ) -> tuple[Info, dict[str, Any]]:
-        """Return info and arguments of a field; the path in the former ends where it begins."""
+    ) -> Info:
+        """Return the info that all nodes share; its path is that of the field alone."""
         name = nodes[0].name.value
         raw = GraphQLResolveInfo(
             name,
@@ -324,14 +336,7 @@ class _Compiler:
             run.context,
             is_awaitable,
         )
-        strawberry_schema = self._schema.extensions[_OURS]
-        arguments = convert_arguments(
-            get_argument_values(field, nodes[0], run.variables),
-            ours.arguments,
-            scalar_registry=strawberry_schema.schema_converter.scalar_registry,
-            config=strawberry_schema.config,
-        )
-        return Info(_raw_info=raw, _field=ours), arguments
+        return Info(_raw_info=raw, _field=ours)
 
 
 def _constant(key: str, value: str) -> Step:
