@@ -55,8 +55,9 @@ OURS = """query Catalogue($first: Int, $search: String) { products(first: $first
   nodes { id slug name description state visibility
     plans(first: 10) { nodes { id slug name state } } } } }"""
 THEIRS = """query Catalogue($first: Int) {
-  allProducts(first: $first, condition: {state: "PUBLISHED", visibility: "PUBLIC"}, orderBy: NAME_ASC) {
-    nodes { id slug name description state visibility
+  allProducts(
+    first: $first, condition: {state: "PUBLISHED", visibility: "PUBLIC"}, orderBy: NAME_ASC
+  ) { nodes { id slug name description state visibility
       plansByProductId(first: 10, orderBy: NAME_ASC) { nodes { id slug name state } } } } }"""
 TABLES = """
 CREATE SCHEMA peer;

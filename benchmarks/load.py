@@ -1,4 +1,4 @@
-"""Servers as processes of their own, each on one core, and the load that is put on them from another.
+"""Servers as processes, each on one core, and the load that is put on them from another.
 
 PostgreSQL shares the core of the load generator, which is wrk: both are small beside a server that
 is measured, and neither takes the time of the server's core.
@@ -100,7 +100,12 @@ class Rate(NamedTuple):
 
 
 async def rate(
-    served: Served, asked: Sequence[Asked], *, connections: int, seconds: int, numbered: bool = False
+    served: Served,
+    asked: Sequence[Asked],
+    *,
+    connections: int,
+    seconds: int,
+    numbered: bool = False,
 ) -> Rate:
     """Return the requests a second that a server answers.
 

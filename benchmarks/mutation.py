@@ -127,7 +127,11 @@ async def made(command: Command, context: Context) -> UUID:
 def mutations(token: str, plans: list[str]) -> list[Asked]:
     headers = {"Authorization": f"Bearer {token}"}
     return [
-        Asked("/graphql", {"query": MUTATION, "variables": {"input": {"planId": plan, "terms": {}}}}, headers)
+        Asked(
+            "/graphql",
+            {"query": MUTATION, "variables": {"input": {"planId": plan, "terms": {}}}},
+            headers,
+        )
         for plan in plans
     ]
 
@@ -138,9 +142,7 @@ def saves(peer: Served) -> list[Asked]:
     return [Asked("/draft", {"id": each, "terms": "MANUAL"}) for each in json.loads(ids)]
 
 
-async def measured(
-    control: Served, peer: Served, asked: list[Asked]
-) -> dict[str, list[Rate]]:
+async def measured(control: Served, peer: Served, asked: list[Asked]) -> dict[str, list[Rate]]:
     """Return the rates of every round, ours and the package's in turn."""
     _, _, body = answer(control.base, asked[0])
     result = json.loads(body)["data"]["result"]
@@ -149,9 +151,7 @@ async def measured(
     for nth in range(ROUNDS):
         accounts = saves(peer)
         for name, place, load in (("ours", control, asked), ("peer", peer, accounts)):
-            rates[name].append(
-                await rate(place, load, connections=CONNECTIONS, seconds=SECONDS)
-            )
+            rates[name].append(await rate(place, load, connections=CONNECTIONS, seconds=SECONDS))
         told(nth, rates)
     return rates
 

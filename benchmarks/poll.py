@@ -116,7 +116,8 @@ async def transactions(dsn: str) -> int:
     await asyncio.sleep(1.2)
     connection = await asyncpg.connect(dsn)
     count = await connection.fetchval(
-        "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+        "SELECT xact_commit + xact_rollback FROM pg_stat_database"
+        " WHERE datname = current_database()"
     )
     await connection.close()
     assert isinstance(count, int)
@@ -141,9 +142,7 @@ async def measured(
         assert sql < SQL_A_POLL
         rates["ours"].append(found)
         for name, place, asked in (("peer", peer, files), ("graphql", control, asks)):
-            rates[name].append(
-                await rate(place, [asked], connections=CONNECTIONS, seconds=SECONDS)
-            )
+            rates[name].append(await rate(place, [asked], connections=CONNECTIONS, seconds=SECONDS))
         told(nth, rates)
     return rates, sql, "If-None-Match" in asks.headers
 

@@ -49,7 +49,6 @@ def problem(status: int, title: str, reference: str, detail: str = "") -> web.Re
 
 def middleware(app: App) -> Middleware:
     """Return the middleware that gives each request its id, its caller and readable errors."""
-
     bearers = Bearers(app.services.store)
     # Unique as an id of its own for each would be, and made in a tenth of the time.
     first, counted = app.services.new_id().hex, itertools.count(1)

@@ -68,12 +68,13 @@ class Site:
             try:
                 response = await handler(request)
                 status = response.status
-                if self._app.stopping.is_set() and not response.prepared:
-                    response.force_close()  # the client's next request finds another process
-                return response
             except web.HTTPException as answer:
                 status = answer.status
                 raise
+            else:
+                if self._app.stopping.is_set() and not response.prepared:
+                    response.force_close()  # the client's next request finds another process
+                return response
             finally:
                 self._answering -= 1
                 if not self._answering:

@@ -39,8 +39,6 @@ HIDDEN = frozenset(
 Key: TypeAlias = tuple[str, str | None, bytes]
 
 
-
-
 class _Kept(NamedTuple):
     """An answer, or one that is being made: the position and the time from which on it holds."""
 

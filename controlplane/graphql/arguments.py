@@ -26,9 +26,7 @@ class UnreadableArgumentError(Exception):
 
 def reader(field: GraphQLField) -> Arguments:
     """Return what reads the arguments of a field. Raises UnreadableArgumentError."""
-    wanted = [
-        (name, _python_name(each), _read(each.type)) for name, each in field.args.items()
-    ]
+    wanted = [(name, _python_name(each), _read(each.type)) for name, each in field.args.items()]
 
     def read(node: FieldNode, variables: dict[str, Any]) -> dict[str, Any]:
         if not wanted:

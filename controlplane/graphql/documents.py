@@ -14,7 +14,8 @@ from graphql import (
 from graphql.validation import MaxIntrospectionDepthRule
 
 from controlplane.graphql import limits
-from controlplane.graphql.compiled import Compiled, compiled
+from controlplane.graphql.compiled import Compiled
+from controlplane.graphql.compiler import compiled
 from controlplane.graphql.errors import RefusedError
 from controlplane.graphql.schema import schema
 

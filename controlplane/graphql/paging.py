@@ -53,9 +53,9 @@ class Edge(Generic[N]):
     """Writes the cursor, which most do not ask for."""
     node: N = strawberry.field(description="The node.")
 
-    @strawberry.field(description="Its place, opaque, for `after` and `before`.")
+    @strawberry.field
     def cursor(self) -> str:
-        """Return its place."""
+        """Return its place, opaque, for `after` and `before`."""
         return self.place()
 
 
@@ -71,14 +71,14 @@ class PageInfo:
         description="Whether there is more before it; with `first`, whether `after` was given."
     )
 
-    @strawberry.field(description="The cursor of its first node; null when it is empty.")
+    @strawberry.field
     def start_cursor(self) -> str | None:
-        """Return where it begins."""
+        """Return the cursor of its first node; null when it is empty."""
         return self.edges[0].place() if self.edges else None
 
-    @strawberry.field(description="The cursor of its last node; null when it is empty.")
+    @strawberry.field
     def end_cursor(self) -> str | None:
-        """Return where it ends."""
+        """Return the cursor of its last node; null when it is empty."""
         return self.edges[-1].place() if self.edges else None
 
 
@@ -181,9 +181,7 @@ async def page(
     if backwards:
         rows.reverse()
     node, columns = listing.kind.node, len(pages.order)
-    edges = [
-        Edge(place=partial(_cursor, order, row, columns), node=node(row)) for row in rows
-    ]
+    edges = [Edge(place=partial(_cursor, order, row, columns), node=node(row)) for row in rows]
     return listing.connection(
         edges=edges,
         page_info=PageInfo(
