@@ -50,8 +50,9 @@ class _Kept(NamedTuple):
 class Answers:
     """The answers that were given last; one of it serves a process."""
 
-    def __init__(self, app: App, limit_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, app: App, limit_bytes: int = KEPT_BYTES, kept_s: float = KEPT_S) -> None:
         self._app = app
+        self._kept_s = kept_s
         self._limit_bytes = limit_bytes
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
         self._making: dict[Key, _Kept] = {}
@@ -88,7 +89,7 @@ class Answers:
         changed_at = max(
             app.projector.news.last(but=HIDDEN), app.services.store.news.last(but=HIDDEN)
         )
-        return kept.position >= changed_at and _now_s() - kept.at_s < KEPT_S
+        return kept.position >= changed_at and _now_s() - kept.at_s < self._kept_s
 
     async def _make(
         self, key: Key, make: Callable[[], Awaitable[ExecutionResult]]
