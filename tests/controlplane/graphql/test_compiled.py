@@ -194,7 +194,10 @@ async def test_every_field_that_an_owner_reads_is_compiled(shop: Portal) -> None
 async def test_what_is_refused_or_conditional_is_left_to_graphql_core(shop: Portal) -> None:
     for query, variables in (
         ("{ products { nodes { slug } } teams { nodes { name } } }", {}),
-        ("query ($yes: Boolean!) { products { nodes { slug @include(if: $yes) } } }", {"yes": True}),
+        (
+            "query ($yes: Boolean!) { products { nodes { slug @include(if: $yes) } } }",
+            {"yes": True},
+        ),
         ("query ($first: Int) { products(first: $first) { nodes { id } } }", {"first": "x"}),
         ("{ products(first: 1000) { nodes { id } } plans { nodes { slug } } }", {}),
         ("{ product { id } viewer { role } }", {}),

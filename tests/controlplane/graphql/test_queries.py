@@ -159,7 +159,7 @@ async def test_paging_yields_each_node_once_in_every_order_and_direction(portal:
             assert forwards == sorted(forwards, reverse=order.endswith("DESC"))
 
 
-async def walk(  # noqa: PLR0917  # the words of one direction
+async def walk(  # the words of one direction
     portal: Portal, order: str, size: str, place: str, more: str, cursor: str
 ) -> list[str]:
     query = f"""query ($c: String) {{ applications(orderBy: {order}, {size}: 90, {place}: $c) {{
