@@ -41,12 +41,16 @@ conformance: .venv/.ready ## Run the cases of CASES, a folder from outside the p
 	@if [ -d "$(CASES)" ]; then $(BIN)/python -m tests.conformance "$(CASES)"; \
 	else echo "conformance: there is no folder $(CASES); name one with CASES=DIR"; fi
 
-bench-deps: .venv/.ready ## Install what the benchmarks compare with: today it is all in the lock.
-	@echo "bench-deps: the peers of today's benchmarks come with the environment"
+bench-deps: .venv/.ready ## Install what the benchmarks compare with, and what loads it (Debian).
+	cd benchmarks && npm ci --silent --no-audit --no-fund
+	@{ command -v nginx && command -v wrk; } >/dev/null || apt-get install -y --no-install-recommends nginx-light wrk
 
 bench: bench-deps ## Run every benchmark; each prints one JSON line at its end.
 	$(BIN)/python benchmarks/append.py
 	$(BIN)/python benchmarks/rebuild.py
+	$(BIN)/python benchmarks/catalogue.py
+	$(BIN)/python benchmarks/mutation.py
+	$(BIN)/python benchmarks/poll.py
 
 lock: .venv/.ready ## Resolve the dependencies again into the two locks.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock

@@ -13,7 +13,7 @@ import asyncpg
 from asyncpg import Connection, Record
 
 from controlplane import secret
-from controlplane.auth import authenticate
+from controlplane.auth import Bearers
 from controlplane.context import Caller, Context, Services
 from controlplane.processes.timer import keep_time
 from controlplane.settings import Settings
@@ -50,6 +50,12 @@ class App:
     """Replaced, the process starts over: positions and versions may mean other events then."""
     issuer: "Issuer | None" = None
     """Whose signed tokens are let in beside ours, if any."""
+    bearers: Bearers = field(init=False)
+    """Who was let in last by a token of ours."""
+
+    def __post_init__(self) -> None:
+        """Remember nobody yet."""
+        object.__setattr__(self, "bearers", Bearers(self.services.store))
 
     def is_at_hand(self, token: str) -> bool:
         """Tell whether a bearer token can be refused without asking the database."""
@@ -70,7 +76,7 @@ class App:
             token_id = secret.parse(secret.TOKEN_PREFIX, token or "")
             if token_id is not None:
                 store.suspect_all([token_id])  # it may have been revoked, and nobody told us
-        return await authenticate(token, store, self.services.now())
+        return await self.bearers.caller(token, self.services.now())
 
     def context(self, caller: Caller, correlation: str = "") -> Context:
         """Return what one request of the caller may reach."""

@@ -1,6 +1,8 @@
 """Who is asking: bearer tokens, roles, and what each role may do."""
 
+from collections import OrderedDict
 from datetime import datetime
+from hashlib import sha256
 from uuid import UUID
 
 from controlplane import secret
@@ -63,6 +65,8 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
 }
 JOINING = frozenset({"team:join"})
 """What a visitor may do who registers or accepts an invitation; no role may."""
+BEARERS = 10_000
+"""About 1 KB each."""
 ANONYMOUS = Caller(INSTALLATION, "", "person", "portal", None, frozenset())
 
 
@@ -98,8 +102,45 @@ async def authenticate(token: str | None, store: EventStore, now: datetime) -> C
 
     Raises NotAuthenticatedError, UnavailableError.
     """
-    if token is None:
-        return ANONYMOUS
+    return ANONYMOUS if token is None else caller_of(await _recognised(token, store, now))
+
+
+class Bearers:
+    """Who was let in last: what a token says is worked out once, whether it holds each time.
+
+    Found by the SHA-256 of the whole token, which was compared with the very aggregate that is at
+    hand now: once that is revoked, or only doubted, it is another one or none.
+    """
+
+    def __init__(self, store: EventStore, limit: int = BEARERS) -> None:
+        self._store = store
+        self._limit = limit
+        self._known: OrderedDict[bytes, tuple[AccessToken, Caller]] = OrderedDict()
+
+    async def caller(self, token: str | None, now: datetime) -> Caller:
+        """Return who shows the token; ANONYMOUS without one.
+
+        Raises NotAuthenticatedError, UnavailableError.
+        """
+        if token is None:
+            return ANONYMOUS
+        digest = sha256(token.encode(errors="surrogateescape")).digest()
+        known = self._known.get(digest)
+        if known is not None:
+            found, caller = known
+            if self._store.at_hand(found.id) is found and found.valid(now):
+                self._known.move_to_end(digest)
+                return caller
+            del self._known[digest]
+        found = await _recognised(token, self._store, now)
+        caller = caller_of(found)
+        self._known[digest] = (found, caller)
+        if len(self._known) > self._limit:
+            self._known.popitem(last=False)
+        return caller
+
+
+async def _recognised(token: str, store: EventStore, now: datetime) -> AccessToken:
     token_id = secret.parse(secret.TOKEN_PREFIX, token)
     if token_id is None:
         raise NotAuthenticatedError
@@ -108,7 +149,7 @@ async def authenticate(token: str | None, store: EventStore, now: datetime) -> C
         raise NotAuthenticatedError
     if not found.valid(now):
         raise NotAuthenticatedError
-    return caller_of(found)
+    return found
 
 
 def caller_of(token: AccessToken) -> Caller:

@@ -1,5 +1,7 @@
 """The HTTP edge: request ids, bearer tokens, errors as problem details (RFC 9457), bounds."""
 
+import asyncio
+import itertools
 import re
 from collections.abc import Awaitable, Callable
 
@@ -11,6 +13,7 @@ from controlplane.app import App
 from controlplane.auth import ANONYMOUS, IssuerAwayError, NotAuthenticatedError, bearer
 from controlplane.commands import NotFoundError, NotPermittedError
 from controlplane.context import Caller, Context
+from controlplane.logs import REQUEST
 from controlplane.store import UNREACHABLE, UnavailableError
 from controlplane.store.history import HistoryReplacedError
 from controlplane.store.projector import ReadModelsBehindError
@@ -47,55 +50,71 @@ def problem(status: int, title: str, reference: str, detail: str = "") -> web.Re
     )
 
 
+def _told(error: Exception, reference: str, path: str) -> web.Response:
+    """Return what a client is told of an error; what was not foreseen is logged and masked."""
+    match error:
+        case web.HTTPException():
+            response = problem(error.status, error.reason, reference, error.text or "")
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
+        case TooManyAttemptsError():
+            response = problem(429, str(error), reference)
+            response.headers["Retry-After"] = str(error.retry_after_s)
+        case DomainError() | NotAuthenticatedError() | IssuerAwayError():
+            response = _refused(error, reference)
+        case ReadModelsBehindError() | UnavailableError():
+            response = _refused(error, reference)
+        case HistoryReplacedError():
+            response = problem(503, str(error), reference)
+        case _ if isinstance(error, UNREACHABLE):
+            log.warning("http.database_away", exc_info=error)
+            response = problem(503, "The database is away; try again.", reference)
+        case _:
+            log.error("http.failed", path=path, exc_info=error)
+            response = problem(500, "Something went wrong; name the reference.", reference)
+    return response
+
+
+def _refused(error: Exception, reference: str) -> web.Response:
+    status = _STATUS.get(type(error), 422)
+    return problem(status, str(type(error).__doc__), reference, str(error))
+
+
 def middleware(app: App) -> Middleware:
     """Return the middleware that gives each request its id, its caller and readable errors."""
     settings = app.settings
     throttle = Throttle(
         settings.login_failures, settings.trusted_proxies, app.services.entropy(SALT_BYTES)
     )
+    # Unique as an id of its own for each would be, and made in a tenth of the time.
+    first, counted = app.services.new_id().hex, itertools.count(1)
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         offered = request.headers.get("X-Request-Id", "")
-        reference = offered if _REQUEST_ID.fullmatch(offered) else str(app.services.new_id())
-        with structlog.contextvars.bound_contextvars(request=reference):
-            try:
-                response = await _authenticated(app, throttle, request, reference, handler)
-            except web.HTTPException as error:
-                if error.status < web.HTTPBadRequest.status_code:
-                    raise
-                response = problem(error.status, error.reason, reference, error.text or "")
-                response.headers.extend(
-                    {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-                )
-            except (DomainError, NotAuthenticatedError, *AWAY) as error:
-                status = _STATUS.get(type(error), 422)
-                response = problem(status, str(type(error).__doc__), reference, str(error))
-            except TooManyAttemptsError as error:
-                response = problem(429, str(error), reference)
-                response.headers["Retry-After"] = str(error.retry_after_s)
-            except HistoryReplacedError as error:
-                response = problem(503, str(error), reference)
-            except UNREACHABLE:
-                log.warning("http.database_away", exc_info=True)
-                response = problem(503, "The database is away; try again.", reference)
-            except Exception:
-                log.exception("http.failed", path=request.path)
-                response = problem(500, "Something went wrong; name the reference.", reference)
+        if not (offered and _REQUEST_ID.fullmatch(offered)):
+            offered = f"{first}.{next(counted)}"
+        reference = offered
+        REQUEST.set(reference)  # for this task; another request has its own
+        try:
+            token = bearer(request.headers.get("Authorization"))
+            caller = ANONYMOUS if token is None else await _caller(app, throttle, request, token)
+            request[CONTEXT] = app.context(caller, reference)
+            if request.can_read_body and not request.content.is_eof():
+                await _read_in_time(request, settings.body_s)
+            response = await handler(request)
+        except Exception as error:
+            if (
+                isinstance(error, web.HTTPException)
+                and error.status < web.HTTPBadRequest.status_code
+            ):
+                raise
+            response = _told(error, reference, request.path)
         if not response.prepared:
             response.headers["X-Request-Id"] = reference
         return response
 
     return answer
-
-
-async def _authenticated(
-    app: App, throttle: Throttle, request: web.Request, reference: str, handler: Handler
-) -> web.StreamResponse:
-    token = bearer(request.headers.get("Authorization"))
-    caller = ANONYMOUS if token is None else await _caller(app, throttle, request, token)
-    request[CONTEXT] = app.context(caller, reference)
-    return await handler(request)
 
 
 async def _caller(app: App, throttle: Throttle, request: web.Request, token: str) -> Caller:
@@ -117,3 +136,12 @@ async def _caller(app: App, throttle: Throttle, request: web.Request, token: str
             raise TooManyAttemptsError(closed_s) from None
         throttle.refused(names)
         raise
+
+
+async def _read_in_time(request: web.Request, limit_s: float) -> None:
+    """Have the body here before its handler runs. Raises HTTPRequestTimeout."""
+    try:
+        async with asyncio.timeout(limit_s):
+            await request.read()  # it is kept for the handler, within client_max_size
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="The body took too long.") from None

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextvars import ContextVar
 from typing import Any
 
 import orjson
@@ -11,9 +12,12 @@ from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.log import server_logger, web_logger
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 PATH_CHARS = 200
+
+REQUEST: ContextVar[str] = ContextVar("request")
+"""The id of the request that is being answered: whatever is logged meanwhile names it."""
 
 log = structlog.get_logger()
 
@@ -23,6 +27,7 @@ def configure(level: str) -> None:
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _with_request,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
@@ -57,6 +62,13 @@ def malformed(record: logging.LogRecord) -> bool:
         record.msg, record.args = f"http.malformed {type(error).__name__}", ()
         record.exc_info = None
     return True
+
+
+def _with_request(_logger: object, _name: str, event: EventDict) -> EventDict:
+    request = REQUEST.get(None)
+    if request is not None:
+        event.setdefault("request", request)
+    return event
 
 
 def _json(event: Any, **_: Any) -> str:  # noqa: ANN401  # structlog's own signature

@@ -8,10 +8,12 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 
 import structlog
 from aiohttp import hdrs, web, web_response
 from aiohttp.typedefs import Middleware
+from prometheus_client import Histogram
 
 from controlplane import audit, health, http, metrics, openapi, revocations
 from controlplane.app import App
@@ -51,22 +53,37 @@ class Site:
     def application(self) -> web.Application:
         """Return all routes with what holds for each of them."""
         settings = self._app.settings
-        outermost = [_measured, self._counted(), cors.middleware(settings.origins)]
         application = web.Application(
-            middlewares=[*outermost, http.middleware(self._app), _body_in_time(settings.body_s)],
+            middlewares=[
+                self._outermost(),
+                cors.middleware(settings.origins),
+                http.middleware(self._app),
+            ],
             client_max_size=settings.body_limit_bytes,
         )
         for surface in (health, openapi, audit, graphql, gateway, graphiql):
             application.add_routes(surface.routes(self._app))
         return application
 
-    def _counted(self) -> Middleware:
+    def _outermost(self) -> Middleware:
+        """Return the middleware that counts requests and measures how long each takes.
+
+        What is no route of ours is measured as one.
+        """
+        now_s = asyncio.get_running_loop().time
+
         @web.middleware
-        async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+            began_s, status = now_s(), 0
             self._answering += 1
             self._idle.clear()
             try:
                 response = await handler(request)
+                status = response.status
+            except web.HTTPException as answer:
+                status = answer.status
+                raise
+            else:
                 if self._app.stopping.is_set() and not response.prepared:
                     response.force_close()  # the client's next request finds another process
                 return response
@@ -74,8 +91,12 @@ class Site:
                 self._answering -= 1
                 if not self._answering:
                     self._idle.set()
+                resource = request.match_info.route.resource
+                route = "unmatched" if resource is None else resource.canonical
+                method = request.method if request.method in hdrs.METH_ALL else "other"
+                _took(route, method, status).observe(now_s() - began_s)
 
-        return count
+        return answer
 
     async def drained(self, patience_s: float) -> None:
         """Have long polls end, and wait until every request is answered or patience is over."""
@@ -87,40 +108,9 @@ class Site:
                 await self._idle.wait()
 
 
-@web.middleware
-async def _measured(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Measure how long a request takes; what is no route of ours is counted as one."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    status = "cancelled"
-    try:
-        response = await handler(request)
-        status = str(response.status)
-    except web.HTTPException as answer:
-        status = str(answer.status)
-        raise
-    finally:
-        resource = request.match_info.route.resource
-        route = "unmatched" if resource is None else resource.canonical
-        method = request.method if request.method in hdrs.METH_ALL else "other"
-        metrics.REQUEST_S.labels(route, method, status).observe(loop.time() - began)
-    return response
-
-
-def _body_in_time(limit_s: float) -> Middleware:
-    """Return the middleware by which a body is here before its handler, or is given up."""
-
-    @web.middleware
-    async def read(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.can_read_body:
-            try:
-                async with asyncio.timeout(limit_s):
-                    await request.read()  # it is kept for the handler, within client_max_size
-            except TimeoutError:
-                raise web.HTTPRequestTimeout(text="The body took too long.") from None
-        return await handler(request)
-
-    return read
+@cache  # as many as there are labels, and many times as fast as to look them up there
+def _took(route: str, method: str, status: int) -> Histogram:
+    return metrics.REQUEST_S.labels(route, method, str(status) if status else "cancelled")
 
 
 @asynccontextmanager

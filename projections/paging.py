@@ -1,6 +1,7 @@
 """Pages of rows in an order (keyset paging): one statement, whatever the number of parents."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 
@@ -35,6 +36,14 @@ class Pages:
     descending: bool = False
     after: tuple[object, ...] | None = None
     before: tuple[object, ...] | None = None
+
+    def __hash__(self) -> int:
+        """Return what is worked out once: by it the rows of every parent are looked up."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.source, self.parents, self.conditions, self.limit, self.order))
 
     def statement(self, rows: int) -> tuple[str, list[object]]:
         """Return the SQL that yields at most `rows`, and the values of its last parameters.

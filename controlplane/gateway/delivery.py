@@ -3,10 +3,13 @@
 import asyncio
 import gzip
 import re
+from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiohttp import web
+from multidict import CIMultiDict
 from prometheus_client import Counter, Gauge
 
 from controlplane.app import App
@@ -24,7 +27,7 @@ from controlplane.gateway.document import (
 from controlplane.gateway.mirror import Encoded, Served
 from controlplane.gateway.mirrors import Mirrors
 from controlplane.http import CONTEXT
-from domain.aggregate import DomainError
+from domain.aggregate import Aggregate, DomainError
 from domain.gateway import Gateway
 
 WAITERS = 5_000
@@ -36,6 +39,11 @@ INLINE_BYTES = 64 * 2**10
 ENCODED = 64
 ISSUE_S = 60
 """How long bytes are used again: `issued_at` is at most so old when it is sent."""
+POLLS_KEPT = 10_000
+"""Polls that found nothing new: a gateway sends the same one until something is."""
+POLL_CHARS = 500
+"""A longer one is not kept."""
+_304 = web.HTTPNotModified.status_code
 _WAIT = re.compile(r"\d{1,2}(\.\d{1,3})?", re.ASCII)
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 
@@ -92,6 +100,16 @@ class Poll:
         return cls(query.get("group"), since, tuple(held), float(wait), zipped)
 
 
+class _Told(NamedTuple):
+    """That a poll found nothing new, and what would have to change for it to find something."""
+
+    caller: Caller
+    gateway: Aggregate | None
+    served: Served
+    cursor: int
+    headers: CIMultiDict[str]
+
+
 class Delivery:
     """Hands configurations out to gateways; one of it serves a process."""
 
@@ -100,6 +118,7 @@ class Delivery:
         self._app = app
         self._waiters = waiters
         self._waiting = 0
+        self._told: OrderedDict[tuple[str, str, str], _Told] = OrderedDict()
         self.mirrors = Mirrors(app)
 
     @property
@@ -112,6 +131,9 @@ class Delivery:
         caller = request[CONTEXT].caller
         if caller.role is None:
             raise NotAuthenticatedError
+        told = self._told_again(request, caller)
+        if told is not None:
+            return told
         asked = Poll.of(request)
         try:
             served = await self.served(caller, asked.group, asked.held)
@@ -124,7 +146,10 @@ class Delivery:
             served = await self.served(caller, asked.group, asked.held)
         if self._has(served, asked):
             _NOT_MODIFIED.inc()
-            return web.Response(status=304, headers=self._headers(served.view.cursor))
+            headers = CIMultiDict(self._headers(served.view.cursor))
+            if not asked.wait_s:
+                self._remember(request, caller, served, headers)
+            return web.Response(status=_304, headers=headers)
         encoded = await self._encoded(caller, served, asked)
         (_SNAPSHOT if encoded.full else _DELTA).inc()
         zipped = encoded.body[:2] == b"\x1f\x8b"
@@ -138,6 +163,37 @@ class Delivery:
             },
         )
 
+    def _told_again(self, request: web.Request, caller: Caller) -> web.Response | None:
+        """Return 304 if the same poll was answered so and nothing has changed since."""
+        tag = request.headers.get("If-None-Match", "")
+        told = self._told.get((caller.actor, request.raw_path, tag))
+        if (
+            told is None
+            or told.caller is not caller  # it is another one once the token has changed
+            or told.cursor != told.served.view.cursor
+            or not self.mirrors.is_current(caller.organization_id, told.served)
+            or (
+                caller.gateway_id is not None
+                and self._app.services.store.at_hand(caller.gateway_id) is not told.gateway
+            )
+        ):
+            return None
+        _NOT_MODIFIED.inc()
+        return web.Response(status=_304, headers=CIMultiDict(told.headers))
+
+    def _remember(
+        self, request: web.Request, caller: Caller, served: Served, headers: CIMultiDict[str]
+    ) -> None:
+        tag = request.headers.get("If-None-Match", "")
+        if len(tag) + len(request.raw_path) > POLL_CHARS:
+            return
+        at_hand = self._app.services.store.at_hand
+        gateway = None if caller.gateway_id is None else at_hand(caller.gateway_id)
+        told = _Told(caller, gateway, served, served.view.cursor, headers.copy())
+        self._told[caller.actor, request.raw_path, tag] = told
+        if len(self._told) > POLLS_KEPT:
+            self._told.popitem(last=False)
+
     async def served(self, caller: Caller, slug: str | None, held: tuple[Cursor, ...]) -> Served:
         """Return the group's view that a caller may see, no older than what it holds.
 
@@ -149,7 +205,7 @@ class Delivery:
         organization_id, group_id = caller.organization_id, None
         if caller.gateway_id is not None:
             gateway = await self._app.services.store.load(caller.gateway_id)
-            if not isinstance(gateway, Gateway) or gateway.organization != str(organization_id):
+            if not isinstance(gateway, Gateway) or gateway.organization != caller.organization:
                 raise NotFoundError("group")
             group_id = str(gateway.group_id)
         elif slug is None:

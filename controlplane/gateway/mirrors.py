@@ -73,7 +73,8 @@ class Mirrors:
         """
         for _ in range(TRIES):
             mirror = await self.mirror(organization_id)
-            await self._until_checked(mirror)
+            if mirror.checked_to < self._app.projector.position:
+                await self._until_checked(mirror)
             try:
                 group = mirror.group(id_, slug)
             except NotFoundError:  # it may be newer than the mirror, or than the read model
@@ -132,6 +133,15 @@ class Mirrors:
             return None
         # Nothing is awaited from here on: the view and the rows are of one moment.
         return difference(view.group, self._mirrors[organization_id].live, before(intervals, since))
+
+    def is_current(self, organization_id: UUID, served: Served) -> bool:
+        """Tell whether a view is handed out as it is, complete up to what queries see."""
+        mirror = self._mirrors.get(organization_id)
+        return (
+            mirror is not None
+            and mirror.served.get(served.view.group.id) is served
+            and mirror.checked_to >= self._app.projector.position
+        )
 
     def _serves(self, organization_id: UUID, served: Served) -> bool:
         mirror = self._mirrors.get(organization_id)

@@ -1,12 +1,21 @@
 """Documents that clients send, parsed and validated once and kept while they are used."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from graphql import DocumentNode, GraphQLError, parse, specified_rules, validate
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    get_operation_ast,
+    parse,
+    specified_rules,
+    validate,
+)
 from graphql.validation import MaxIntrospectionDepthRule
 
 from controlplane.graphql import limits
+from controlplane.graphql.compiled import Compiled
+from controlplane.graphql.compiler import compiled
 from controlplane.graphql.errors import RefusedError
 from controlplane.graphql.schema import schema
 
@@ -34,6 +43,20 @@ class Document:
 
     parsed: DocumentNode
     introspects: bool
+    looks_back: bool
+    """Whether it may ask about the past, which the fields of the root tell those below."""
+    _compiled: dict[str | None, Compiled | None] = field(default_factory=dict)
+
+    def compiled(self, operation_name: str | None) -> Compiled | None:
+        """Return the operation compiled; None if it is another's to execute, or there is none."""
+        if operation_name not in self._compiled:
+            operation = get_operation_ast(self.parsed, operation_name)
+            if operation is None:  # not kept: there are ever so many names
+                return None
+            self._compiled[operation_name] = (
+                None if self.looks_back else compiled(schema, self.parsed, operation)
+            )
+        return self._compiled[operation_name]
 
     def admit(self, *, anonymous: bool) -> None:
         """Raise RefusedError when this caller may not ask for it."""
@@ -76,4 +99,4 @@ def _read(text: str) -> Document:
     errors = validate(schema, parsed, _RULES, max_errors=MAX_ERRORS)
     if errors:
         raise InvalidDocumentError(errors)
-    return Document(parsed, introspects)
+    return Document(parsed, introspects, looks_back="asOf" in text)

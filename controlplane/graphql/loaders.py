@@ -66,6 +66,8 @@ class Request:
     app: App
     context: Context
     loaders: dict[object, DataLoader[Any, Any]] = field(default_factory=dict)
+    pages: dict[object, Pages] = field(default_factory=dict)
+    """What was asked for so far, by the arguments it was asked with."""
     spent: Counter[Pages] = field(default_factory=Counter)
     """How many rows were read, by what was asked for."""
     moments: dict[str | int, Moment] = field(default_factory=dict)
@@ -185,16 +187,23 @@ def root_of(info: Info) -> str | int:
 
 async def rows_of(info: Info, kind: Kind[Any], pages: Pages, parent: Key) -> list[Record]:
     """Return the rows of one parent, of the moment that the root's field asks about."""
-    moment = info.context.moments.get(root_of(info)) if has_history(kind.table) else None
+    moment = None
+    if info.context.moments and has_history(kind.table):
+        moment = info.context.moments.get(root_of(info))
     return await info.context.rows(pages, parent, kind, moment)
 
 
 async def one(info: Info, kind: Kind[N], key: Key) -> N | None:
     """Return the node with this key, None when there is none that the caller may see."""
-    conditions = kind.visible(info.context.caller)
-    if conditions is None or None in key:
+    pages = info.context.pages.get(kind)
+    if pages is None:
+        conditions = kind.visible(info.context.caller)
+        if conditions is None:
+            return None
+        pages = Pages(f"{kind.table} AS n", kind.key, conditions, limit=1)
+        info.context.pages[kind] = pages
+    if None in key:
         return None
-    pages = Pages(f"{kind.table} AS n", kind.key, conditions, limit=1)
     rows = await rows_of(info, kind, pages, key)
     return kind.node(rows[0]) if rows else None
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -44,30 +45,41 @@ described(
 )
 
 
+@strawberry.type(description="A node and its place in the list.")
+class Edge(Generic[N]):
+    """A node and its place in the list."""
+
+    place: strawberry.Private[Callable[[], str]]
+    """Writes the cursor, which most do not ask for."""
+    node: N = strawberry.field(description="The node.")
+
+    @strawberry.field
+    def cursor(self) -> str:
+        """Return its place, opaque, for `after` and `before`."""
+        return self.place()
+
+
 @strawberry.type
 class PageInfo:
     """Where a page is in its list."""
 
+    edges: strawberry.Private[list[Edge[Any]]]
     has_next_page: bool = strawberry.field(
         description="Whether there is more after it; with `last`, whether `before` was given."
     )
     has_previous_page: bool = strawberry.field(
         description="Whether there is more before it; with `first`, whether `after` was given."
     )
-    start_cursor: str | None = strawberry.field(
-        description="The cursor of its first node; null when it is empty."
-    )
-    end_cursor: str | None = strawberry.field(
-        description="The cursor of its last node; null when it is empty."
-    )
 
+    @strawberry.field
+    def start_cursor(self) -> str | None:
+        """Return the cursor of its first node; null when it is empty."""
+        return self.edges[0].place() if self.edges else None
 
-@strawberry.type(description="A node and its place in the list.")
-class Edge(Generic[N]):
-    """A node and its place in the list."""
-
-    node: N = strawberry.field(description="The node.")
-    cursor: str = strawberry.field(description="Its place, opaque, for `after` and `before`.")
+    @strawberry.field
+    def end_cursor(self) -> str | None:
+        """Return the cursor of its last node; null when it is empty."""
+        return self.edges[-1].place() if self.edges else None
 
 
 @strawberry.type
@@ -159,6 +171,35 @@ async def page(
     order: str = "CREATED_AT_ASC",
 ) -> Any:  # noqa: ANN401  # the listing's own class of connections
     """Return one page of a list. Raises RefusedError."""
+    asked = (listing, window, conditions, order)
+    pages = info.context.pages.get(asked)
+    if pages is None:  # the same for all parents of which it is asked
+        pages = info.context.pages[asked] = _pages(info, listing, window, conditions, order)
+    rows = await rows_of(info, listing.kind, pages, parent)
+    size, backwards = window.size, window.last is not None
+    more, rows = len(rows) > size, rows[:size]
+    if backwards:
+        rows.reverse()
+    node, columns = listing.kind.node, len(pages.order)
+    edges = [Edge(place=partial(_cursor, order, row, columns), node=node(row)) for row in rows]
+    return listing.connection(
+        edges=edges,
+        page_info=PageInfo(
+            edges=edges,
+            has_next_page=window.before is not None if backwards else more,
+            has_previous_page=more if backwards else window.after is not None,
+        ),
+    )
+
+
+def _pages(
+    info: Info,
+    listing: Listing[N],
+    window: Window,
+    conditions: tuple[Condition | None, ...],
+    order: str,
+) -> Pages:
+    """Return which rows a page of a list has. Raises RefusedError."""
     kind = listing.kind
     visible = kind.visible(info.context.caller)
     if visible is None:
@@ -169,7 +210,7 @@ async def page(
     # Backwards is forwards in the opposite order, between the same places.
     after, before = window.after, window.before
     later, earlier = (before, after) if backwards else (after, before)
-    pages = Pages(
+    return Pages(
         f"{kind.table} AS n {listing.joins}",
         listing.parents,
         (*visible, *(each for each in conditions if each is not None)),
@@ -178,20 +219,6 @@ async def page(
         descending=(direction == "DESC") is not backwards,
         after=_read(later, order, columns),
         before=_read(earlier, order, columns),
-    )
-    rows = await rows_of(info, kind, pages, parent)
-    more, rows = len(rows) > size, rows[:size]
-    if backwards:
-        rows.reverse()
-    edges = [Edge(node=kind.node(row), cursor=_cursor(order, row, len(columns))) for row in rows]
-    return listing.connection(
-        edges=edges,
-        page_info=PageInfo(
-            has_next_page=before is not None if backwards else more,
-            has_previous_page=more if backwards else after is not None,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
-        ),
     )
 
 

@@ -1,6 +1,7 @@
 """GraphQL over HTTP: POST, and GET for queries, at /graphql."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -15,7 +16,9 @@ from graphql import (
 )
 
 from controlplane.app import App
+from controlplane.graphql.answers import ROOTS, Answers
 from controlplane.graphql.asking import Asked, RefusedRequestError, loaded
+from controlplane.graphql.compiled import LeftToGraphQLCoreError
 from controlplane.graphql.connection import PROTOCOL, Engine
 from controlplane.graphql.documents import Document, Documents, InvalidDocumentError
 from controlplane.graphql.feed import Feed
@@ -44,7 +47,7 @@ log = structlog.get_logger()
 
 def routes(app: App) -> list[web.RouteDef]:
     """Return the routes of the surface for portals and administrators."""
-    documents, persisted, feed = Documents(), Persisted(app), Feed(app)
+    documents, answers, persisted, feed = Documents(), Answers(app), Persisted(app), Feed(app)
 
     async def admit(
         given: Mapping[str, object], context: Request, refused: int
@@ -60,34 +63,36 @@ def routes(app: App) -> list[web.RouteDef]:
     async def get(request: web.Request) -> web.StreamResponse:
         if is_handshake(request):
             return await sockets.serve(request)
-        response = await _answered(app, engine, request)
+        response = await _answered(app, engine, answers, request)
         if response.status != web.HTTPOk.status_code or response[_FAILED]:
             return response
         return fresh(request, response, anonymous=request[CONTEXT].caller.role is None)
 
     async def post(request: web.Request) -> web.Response:
-        return await _answered(app, engine, request)
+        return await _answered(app, engine, answers, request)
 
     return [web.get(PATH, get, allow_head=False), web.post(PATH, post)]
 
 
-async def _answered(app: App, engine: Engine, request: web.Request) -> web.Response:
+async def _answered(
+    app: App, engine: Engine, answers: Answers, request: web.Request
+) -> web.Response:
     media = _media(request.headers.get("Accept"))
     if media is None:
         return _response(JSON, 406, [GraphQLError(f"Accept {JSON} or {RESPONSE_JSON}.")])
     context = Request(app, request[CONTEXT])
     try:
-        result = await _result(engine, request, context, media)
+        result = await _result(engine, answers, request, context, media)
     except RefusedRequestError as error:
         return _response(media, error.status, error.errors)
     errors = [_shown(error, context) for error in result.errors or ()]
     away = any((error.extensions or {}).get("code") == "UNAVAILABLE" for error in errors)
-    done = any(value is not None for value in (result.data or {}).values())
-    return _response(media, 503 if away and not done else 200, errors, data=result.data)
+    done = not away or any(value is not None for value in (result.data or {}).values())
+    return _response(media, 200 if done else 503, errors, data=result.data)
 
 
 async def _result(
-    engine: Engine, request: web.Request, context: Request, media: str
+    engine: Engine, answers: Answers, request: web.Request, context: Request, media: str
 ) -> ExecutionResult:
     given = _from_url(request) if request.method == "GET" else await _from_body(request)
     # Clients of plain JSON read the errors of a document only when the status is 200.
@@ -99,7 +104,7 @@ async def _result(
     if kind is OperationType.SUBSCRIPTION:
         raise RefusedRequestError(refused, f"Subscriptions need a WebSocket and {PROTOCOL}.")
     await _wait(context, request.headers.get(POSITION_HEADER))
-    result = await _executed(document, asked, context)
+    result = await _answer(answers, document, asked, context)
     if result.data is None and all(error.path is None for error in result.errors or ()):
         raise RefusedRequestError(refused, *(result.errors or ()))  # unknown operation, variables
     return result
@@ -116,13 +121,31 @@ def _admitted(documents: Documents, asked: Asked, context: Request, refused: int
     return document
 
 
+async def _answer(
+    answers: Answers, document: Document, asked: Asked, context: Request
+) -> ExecutionResult:
+    """Return the result of an operation, for whoever has no token one that was made before."""
+    found = document.compiled(asked.operation_name)
+    if found is None or context.caller.role is not None or not found.roots <= ROOTS:
+        return await _executed(document, asked, context)
+    make = partial(_executed, document, asked, context)
+    return await answers.get(asked.query, asked.operation_name, asked.variables, make)
+
+
 async def _executed(document: Document, asked: Asked, context: Request) -> ExecutionResult:
+    found, middleware = document.compiled(asked.operation_name), None
+    if found is not None:
+        try:
+            return ExecutionResult(await found.run(schema, context, asked.variables))
+        except LeftToGraphQLCoreError as left:
+            middleware = left.middleware
     result = execute(
         schema,
         document.parsed,
         context_value=context,
         variable_values=asked.variables,
         operation_name=asked.operation_name,
+        middleware=middleware,
     )
     return result if isinstance(result, ExecutionResult) else await result
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from controlplane.store import Connection, Pool, lent
 from controlplane.store.mapper import to_domain_event, to_stored_event
+from controlplane.store.news import News
 from controlplane.store.turns import Turns
 from controlplane.store.writer import ConflictError, Receipt, Save, Writer
 from domain.aggregate import Aggregate, DomainError
@@ -46,6 +47,8 @@ class EventStore:
         self._writer = writer
         self._budget_s = budget_s
         self.turns = Turns(budget_s)
+        self.news = News()
+        """What this process appended."""
         self._at_hand: OrderedDict[UUID, Aggregate] = OrderedDict()
         self._suspect: dict[UUID, object] = {}  # of those at hand; each doubt is an object
 
@@ -54,10 +57,10 @@ class EventStore:
 
         It is shared: change a `copy()`. Raises UnavailableError.
         """
+        at_hand = self.at_hand(aggregate_id)
+        if at_hand is not None:
+            return at_hand
         known = self._at_hand.get(aggregate_id)
-        if known is not None and aggregate_id not in self._suspect:
-            self._at_hand.move_to_end(aggregate_id)
-            return known
         doubt = self._suspect.setdefault(aggregate_id, object())
         try:
             async with lent(self._pool, self._budget_s) as connection:
@@ -82,6 +85,14 @@ class EventStore:
             self._keep(aggregate)
         return aggregate  # type: ignore[no-any-return]  # the library does not type `mutate`
 
+    def at_hand(self, aggregate_id: UUID) -> Aggregate | None:
+        """Return what `load` would without asking the database, None if it had to."""
+        known = self._at_hand.get(aggregate_id)
+        if known is None or aggregate_id in self._suspect:
+            return None
+        self._at_hand.move_to_end(aggregate_id)
+        return known
+
     async def append(
         self,
         aggregates: Iterable[Aggregate],
@@ -103,6 +114,7 @@ class EventStore:
             asyncio.get_running_loop().create_future(),
         )
         position = await self._writer.commit(save)
+        self.news.heard_of({event.TOPIC for event in events}, position)
         for aggregate in changed:
             aggregate.pending_events.clear()
             self._keep(aggregate)

@@ -10,6 +10,7 @@ import structlog
 from controlplane.store import UNREACHABLE, Connection, Pool, UnavailableError
 from controlplane.store.eventstore import EventStore, head, read
 from controlplane.store.generation import Fold, Generation, live, moved
+from controlplane.store.news import News
 from controlplane.store.writer import Connect
 from domain.access_token import AccessToken
 from projections.readmodel import ReadModel
@@ -40,6 +41,9 @@ class Projector:
         self._moved = asyncio.Condition()
         self._woken = asyncio.Event()
         self._seen = 0  # up to where this process knows what others did
+        self._heard = 0
+        self.news = News()
+        """What happened up to the position, and maybe after it, since this process began."""
         self.position = -1
         """The position that all read models have reached, as far as this process knows.
 
@@ -63,7 +67,7 @@ class Projector:
             async with self._pool.acquire() as connection, connection.transaction():
                 await live(connection, model)
         async with self._pool.acquire() as connection:
-            self._seen = await head(connection)
+            self._seen = self._heard = await head(connection)
 
     async def catch_up(self) -> bool:
         """Project the next page; tell whether there may be more."""
@@ -118,6 +122,7 @@ class Projector:
                 await fold.add(connection, [each for each in page if each.position > after])
                 await fold.flush(connection)
             await moved(connection, generations, upto)
+            await self._hear(connection, upto)
             await connection.execute("SELECT pg_notify('projected', $1)", str(upto))
         return upto, upto < last
 
@@ -131,6 +136,20 @@ class Projector:
                 await self._moved.wait_for(lambda: self.position >= position)
         except TimeoutError:
             raise ReadModelsBehindError from None
+
+    async def _hear(self, connection: Connection, upto: int) -> None:
+        """Take in what happened, before anybody is told that queries see it."""
+        if upto <= self._heard:
+            return
+        rows = await connection.fetch(
+            "SELECT split_part(topic, '.', 1) AS noun, max(notification_id) AS position"
+            " FROM stored_events WHERE notification_id > $1 AND notification_id <= $2 GROUP BY 1",
+            self._heard,
+            upto,
+        )
+        for row in rows:
+            self.news.heard(row["noun"], row["position"])
+        self._heard = max(upto, self._heard)
 
     async def _reached(self, position: int) -> None:
         if position <= self.position:
@@ -195,6 +214,7 @@ class Projector:
             AccessToken.Revoked.TOPIC,
         )
         store.suspect_all(row["originator_id"] for row in revoked)
+        await self._hear(link, last)
         await self._reached(min((positions.get(schema, -1) for schema in well), default=-1))
         self.caught_up = self.caught_up or min(positions.values(), default=-1) >= self._seen
         self._seen = last

@@ -6,10 +6,11 @@ from uuid import UUID
 import pytest
 
 from controlplane import secret
-from controlplane.app import App
+from controlplane.app import App, running
 from controlplane.auth import (
     ANONYMOUS,
     PERMISSIONS,
+    Bearers,
     NotAuthenticatedError,
     authenticate,
     bearer,
@@ -103,3 +104,48 @@ def test_our_own_processes_may_do_everything_in_one_organization() -> None:
 
 def test_an_auditor_changes_nothing() -> None:
     assert all(each.endswith(":read") for each in PERMISSIONS[Role.AUDITOR])
+
+
+async def test_a_bearer_let_in_before_is_let_in_as_long_as_the_token_holds(app: App) -> None:
+    end = AT + timedelta(hours=1)
+    issued = await do(app, IssueToken(name="t", role=Role.AUDITOR, expires_at=end))
+    assert issued.secret is not None
+    bearers = Bearers(app.services.store)
+    first = await bearers.caller(issued.secret, AT)
+    assert first == await authenticate(issued.secret, app.services.store, AT)
+    assert await bearers.caller(issued.secret, AT) is first
+    for wrong in (issued.secret[:-1], issued.secret + "x", "", "\udcff"):
+        with pytest.raises(NotAuthenticatedError):
+            await bearers.caller(wrong, AT)
+    with pytest.raises(NotAuthenticatedError):
+        await bearers.caller(issued.secret, end)
+    assert await bearers.caller(issued.secret, AT) == first
+    await do(app, RevokeToken(token_id=issued.outcome.events[0].originator_id))
+    with pytest.raises(NotAuthenticatedError):
+        await bearers.caller(issued.secret, AT)
+    assert await bearers.caller(None, AT) == ANONYMOUS
+
+
+async def test_a_token_that_another_process_may_have_revoked_is_looked_up_again(
+    app: App, dsn: str
+) -> None:
+    issued = await do(app, IssueToken(name="t", role=Role.AUDITOR))
+    assert issued.secret is not None
+    token_id, bearers = issued.outcome.events[0].originator_id, Bearers(app.services.store)
+    first = await bearers.caller(issued.secret, AT)
+    app.services.store.suspect_all([token_id])
+    assert await bearers.caller(issued.secret, AT) == first
+    async with running(dsn, follow=False) as other:
+        await do(other, RevokeToken(token_id=token_id))
+    app.services.store.suspect_all([token_id])
+    with pytest.raises(NotAuthenticatedError):
+        await bearers.caller(issued.secret, AT)
+
+
+async def test_the_bearers_let_in_last_are_remembered(app: App) -> None:
+    bearers = Bearers(app.services.store, limit=2)
+    secrets = [(await do(app, IssueToken(name="t", role=Role.AUDITOR))).secret for _ in range(3)]
+    first = [await bearers.caller(each, AT) for each in secrets]
+    again = [await bearers.caller(each, AT) for each in (secrets[2], secrets[1])]
+    assert [again[0] is first[2], again[1] is first[1]] == [True, True]
+    assert await bearers.caller(secrets[0], AT) is not first[0]

@@ -1,0 +1,296 @@
+"""From the text of an operation to the plain functions that answer it."""
+
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any
+
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLAbstractType,
+    GraphQLBoolean,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLID,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLResolveInfo,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLString,
+    GraphQLUnionType,
+    OperationDefinitionNode,
+    OperationType,
+    Visitor,
+    is_leaf_type,
+    visit,
+)
+from graphql.execution.collect_fields import collect_fields, collect_sub_fields
+from graphql.language.visitor import BREAK
+from graphql.pyutils import Path, Undefined, is_awaitable
+from strawberry.types.field import StrawberryField
+
+from controlplane.graphql.arguments import UnreadableArgumentError, reader
+from controlplane.graphql.compiled import (
+    Awaited,
+    Compiled,
+    Complete,
+    LeftToGraphQLCoreError,
+    Nodes,
+    Run,
+    Step,
+    leave,
+)
+from controlplane.graphql.loaders import Info
+
+_OURS = "strawberry-definition"
+_AS_IT_IS: dict[object, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+
+
+def compiled(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
+) -> Compiled | None:
+    """Return the operation of a valid document compiled, None if there is that in it we leave."""
+    root = schema.get_root_type(operation.operation)
+    if root is None or operation.operation is OperationType.SUBSCRIPTION:
+        return None
+    conditional = _Conditional()
+    visit(document, conditional)
+    if conditional.found:
+        return None
+    fragments = {
+        each.name.value: each
+        for each in document.definitions
+        if isinstance(each, FragmentDefinitionNode)
+    }
+    fields = collect_fields(schema, fragments, {}, root, operation.selection_set)
+    roots = frozenset(nodes[0].name.value for nodes in fields.values())
+    if operation.operation is OperationType.MUTATION and not _one_command(root, fields):
+        return None
+    try:
+        compiler = _Compiler(schema, fragments, operation)
+        return Compiled(operation, roots, compiler.object(root, fields.items()))
+    except (LeftToGraphQLCoreError, UnreadableArgumentError):
+        return None
+
+
+def _one_command(root: GraphQLObjectType, fields: dict[str, Nodes]) -> bool:
+    """Tell whether it is one mutation that is awaited; several would have to wait for another."""
+    if len(fields) != 1:
+        return False
+    ((node, *_),) = fields.values()
+    field = root.fields.get(node.name.value)
+    return field is not None and field.extensions[_OURS].is_async
+
+
+class _Conditional(Visitor):
+    """Finds out whether a document has directives: what is selected may then differ."""
+
+    found = False
+
+    def enter_directive(self, _: DirectiveNode, *__: object) -> Any:  # noqa: ANN401  # as declared
+        self.found = True
+        return BREAK
+
+
+class _Compiler:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        fragments: dict[str, FragmentDefinitionNode],
+        operation: OperationDefinitionNode,
+    ) -> None:
+        self._schema = schema
+        self._fragments = fragments
+        self._operation = operation
+
+    def object(self, type_: GraphQLObjectType, fields: Iterable[tuple[str, Nodes]]) -> Complete:
+        """Return what makes the object of a selection."""
+        steps = [self._step(type_, key, nodes) for key, nodes in fields]
+
+        def complete(source: Any, run: Run) -> dict[str, Any]:  # noqa: ANN401
+            out: dict[str, Any] = {}
+            for step in steps:
+                step(source, out, run)
+            return out
+
+        return complete
+
+    def _step(self, parent: GraphQLObjectType, key: str, nodes: Nodes) -> Step:
+        name = nodes[0].name.value
+        if name == "__typename":
+            return _constant(key, parent.name)
+        field = parent.fields.get(name)
+        ours = field and field.extensions.get(_OURS)
+        if field is None or not isinstance(ours, StrawberryField) or ours.extensions:
+            leave()
+        complete = self._complete(field.type, nodes)
+        if ours.base_resolver is None:
+            return _attribute(key, ours.python_name, complete)
+        resolve = self._resolver(parent, field, ours, nodes)
+        return (_later if ours.is_async else _at_once)(key, resolve, complete)
+
+    def _complete(self, type_: GraphQLOutputType, nodes: Nodes) -> Complete:
+        if not isinstance(type_, GraphQLNonNull):
+            given = self._given(type_, nodes)
+            return lambda value, run: None if value is None else given(value, run)
+        inner = type_.of_type
+        given = self._given(inner, nodes)
+        if is_leaf_type(inner):  # it looks at every value itself
+            return given
+
+        def complete(value: Any, run: Run) -> Any:  # noqa: ANN401
+            return leave() if value is None else given(value, run)
+
+        return complete
+
+    def _given(self, type_: GraphQLOutputType, nodes: Nodes) -> Complete:
+        """Return what completes a value that is not null."""
+        if isinstance(type_, GraphQLList):
+            one = self._complete(type_.of_type, nodes)
+            return lambda value, run: (
+                [one(each, run) for each in value] if type(value) is list else leave()
+            )
+        if isinstance(type_, GraphQLObjectType):
+            fields = collect_sub_fields(self._schema, self._fragments, {}, type_, nodes)
+            return self.object(type_, fields.items())
+        if isinstance(type_, GraphQLScalarType | GraphQLEnumType):
+            return _leaf(type_)
+        assert isinstance(type_, GraphQLUnionType | GraphQLInterfaceType)
+        return self._one_of(type_, nodes)
+
+    def _one_of(self, type_: GraphQLAbstractType, nodes: Nodes) -> Complete:
+        """Return what completes an object of one of several types, by its class."""
+        types = {
+            each.extensions[_OURS].origin: each for each in self._schema.get_possible_types(type_)
+        }
+        known: dict[type, Complete] = {}
+
+        def complete(value: Any, run: Run) -> Any:  # noqa: ANN401
+            kind = type(value)
+            if kind not in known:
+                known[kind] = self._given(types[kind], nodes)
+            return known[kind](value, run)
+
+        return complete
+
+    def _resolver(
+        self,
+        parent: GraphQLObjectType,
+        field: GraphQLField,
+        ours: StrawberryField,
+        nodes: Nodes,
+    ) -> Complete:
+        """Return what calls the resolver of a field."""
+        resolver = ours.base_resolver
+        assert resolver is not None
+        read = reader(field)
+        function: Callable[..., Any] = resolver.wrapped_func  # type: ignore[assignment]  # no other
+        wants_self = resolver.self_parameter is not None
+        parameters = (resolver.parent_parameter, resolver.root_parameter)
+        sources = [each.name for each in parameters if each is not None]
+        wanted = resolver.info_parameter
+        info_name = None if wanted is None else wanted.name
+
+        def call(source: Any, run: Run) -> Any:  # noqa: ANN401
+            prepared = run.prepared.get(call)
+            if prepared is None:
+                prepared = run.prepared[call] = (
+                    self._info(run, parent, field, ours, nodes),
+                    read(nodes[0], run.variables),
+                )
+            info, arguments = prepared
+            if info_name is not None or sources:
+                arguments = {**arguments, **dict.fromkeys(sources, source)}
+                if info_name is not None:
+                    arguments[info_name] = info
+            return function(source, **arguments) if wants_self else function(**arguments)
+
+        return call
+
+    def _info(
+        self,
+        run: Run,
+        parent: GraphQLObjectType,
+        field: GraphQLField,
+        ours: StrawberryField,
+        nodes: Nodes,
+    ) -> Info:
+        """Return the info that all nodes share; its path is that of the field alone."""
+        name = nodes[0].name.value
+        raw = GraphQLResolveInfo(
+            name,
+            nodes,
+            field.type,
+            parent,
+            Path(None, name, parent.name),
+            self._schema,
+            self._fragments,
+            None,
+            self._operation,
+            run.variables,
+            run.context,
+            is_awaitable,
+        )
+        return Info(_raw_info=raw, _field=ours)
+
+
+def _constant(key: str, value: str) -> Step:
+    def step(_source: Any, out: dict[str, Any], _: Run) -> None:  # noqa: ANN401
+        out[key] = value
+
+    return step
+
+
+def _attribute(key: str, name: str, complete: Complete) -> Step:
+    get = attrgetter(name)
+
+    def step(source: Any, out: dict[str, Any], run: Run) -> None:  # noqa: ANN401
+        out[key] = complete(get(source), run)
+
+    return step
+
+
+def _at_once(key: str, resolve: Complete, complete: Complete) -> Step:
+    def step(source: Any, out: dict[str, Any], run: Run) -> None:  # noqa: ANN401
+        value = resolve(source, run)
+        if hasattr(value, "__await__"):
+            leave()
+        out[key] = complete(value, run)
+
+    return step
+
+
+def _later(key: str, resolve: Complete, complete: Complete) -> Step:
+    def step(source: Any, out: dict[str, Any], run: Run) -> None:  # noqa: ANN401
+        out[key] = None  # its place among the others
+        run.waiting.append(Awaited(resolve(source, run), out, key, complete))
+
+    return step
+
+
+def _leaf(type_: GraphQLScalarType | GraphQLEnumType) -> Complete:
+    """Return what serializes a value; as it is, if that is what the type would do with it."""
+    as_it_is = _AS_IT_IS.get(type_)
+
+    def complete(value: Any, _: Run) -> Any:  # noqa: ANN401
+        if type(value) is as_it_is:
+            return value
+        shown = Undefined if value is None else type_.serialize(value)
+        return leave() if shown is None or shown is Undefined else shown
+
+    if not isinstance(type_, GraphQLEnumType):
+        return complete
+    names: dict[Any, str] = {}
+
+    def name(value: Any, run: Run) -> Any:  # noqa: ANN401
+        found = names.get(value)
+        if found is None:
+            found = names[value] = complete(value, run)
+        return found
+
+    return name
