@@ -28,7 +28,9 @@ from controlplane.audit import entry
 from controlplane.auth import process
 from controlplane.commands import Command, NotFoundError, execute
 from controlplane.commands.access_token import RevokeToken
+from controlplane.commands.invitation import RevokeInvitation
 from controlplane.commands.subscription import CancelSubscription, RevokeCredential
+from controlplane.commands.team import ForgetPerson, RemoveDeveloper
 from controlplane.settings import Settings
 from controlplane.store import UNREACHABLE, Connection
 from controlplane.store.eventstore import head, read
@@ -36,6 +38,8 @@ from controlplane.store.migrate import migrate
 from controlplane.store.projector import ReadModelsBehindError
 from domain.access_token import AccessToken, TokenRevokedError
 from domain.credential import CredentialRevokedError, CredentialUnknownError
+from domain.developer import Developer, DeveloperForgottenError, DeveloperNotActiveError
+from domain.invitation import Invitation, InvitationNotOpenError
 from domain.subscription import Subscription, SubscriptionOverError
 
 PAGE_EVENTS = 10_000
@@ -54,9 +58,21 @@ TAKEN_AWAY: dict[str, Again] = {
     Subscription.CredentialRevoked.TOPIC: lambda id_, data, why: RevokeCredential(
         subscription_id=id_, credential_id=data["credential_id"], reason=why
     ),
+    Invitation.Revoked.TOPIC: lambda id_, _, why: RevokeInvitation(invitation_id=id_, reason=why),
+    # Only the person leaves; for them, whoever restores removes them.
+    Developer.Left.TOPIC: lambda id_, _, why: RemoveDeveloper(developer_id=id_, reason=why),
+    Developer.Removed.TOPIC: lambda id_, _, why: RemoveDeveloper(developer_id=id_, reason=why),
+    Developer.Forgotten.TOPIC: lambda id_, _, why: ForgetPerson(developer_id=id_, reason=why),
 }
 """Events after which somebody may no longer do something for good, and how to repeat each."""
-ALREADY = (CredentialRevokedError, SubscriptionOverError, TokenRevokedError)
+ALREADY = (
+    CredentialRevokedError,
+    DeveloperForgottenError,
+    DeveloperNotActiveError,
+    InvitationNotOpenError,
+    SubscriptionOverError,
+    TokenRevokedError,
+)
 UNKNOWN = (CredentialUnknownError, NotFoundError)
 """It began after the backup: nothing of it came back, its hash neither."""
 

@@ -1,14 +1,18 @@
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from controlplane.app import App
+from controlplane.commands import execute
 from controlplane.commands.access_token import IssueToken
+from controlplane.commands.subscription import AcceptSubscription
 from controlplane.graphql.node import named
 from domain.access_token import Role
 from tests.controlplane.graphql.portal import Portal, opened
-from tests.given import PETSTORE, caller
+from tests.given import AT, PETSTORE, caller
 
 
 @pytest.fixture
@@ -27,7 +31,11 @@ async def shop(portal: Portal) -> Portal:
 
 @pytest.fixture
 async def everything(shop: Portal) -> Portal:
-    """Return a shop that also has drafts, a group of named products and a gateway's token."""
+    """Return a shop that also has drafts, and what else an operation can be about.
+
+    A group of named products, a gateway's token, an administrator of the team and one who is
+    invited, subscriptions that are suspended and due, and doors that are open to visitors.
+    """
     ids = shop.ids
     more: dict[str, tuple[str, dict[str, Any]]] = {
         "draft": ("defineProduct", {"slug": "draft", "name": "draft"}),
@@ -48,10 +56,39 @@ async def everything(shop: Portal) -> Portal:
             {"slug": "named", "environment": "test", "productIds": [ids["product"]]},
         ),
         "token": ("issueToken", {"name": "ci", "role": "AUDITOR"}),
+        "automatic": (
+            "definePlan",
+            {"slug": "automatic", "name": "automatic", "productIds": [ids["product"]]},
+        ),
+        **{
+            name: (
+                "requestSubscription",
+                {"applicationId": ids["team_application"], "planId": ids["free"]},
+            )
+            for name in ("suspended", "due")
+        },
     }
     for name, (verb, said) in more.items():
         ids[name] = (await shop.done("owner", verb, **said))["id"]
     await shop.done("manager", "draftPlanVersion", planId=ids["drafted"], terms={})
+    await shop.done(
+        "manager",
+        "draftPlanVersion",
+        planId=ids["automatic"],
+        terms={"approval": "AUTOMATIC"},
+    )
+    await shop.done("manager", "publishPlanVersion", planId=ids["automatic"])
+    await people(shop)
+    await shop.done("manager", "acceptSubscription", subscriptionId=ids["suspended"])
+    await shop.done(
+        "manager", "suspendSubscription", subscriptionId=ids["suspended"], reason="unpaid"
+    )
+    accept = AcceptSubscription(
+        subscription_id=named(ids["due"], "Subscription", "id"), expires_at=AT - timedelta(days=1)
+    )
+    context = shop.app.context(caller(Role.OWNER, shop.organization_id))
+    past = replace(context.services, now=lambda: AT - timedelta(days=2))
+    await execute(accept, replace(context, services=past))
     issue = IssueToken(
         name="edge", role=Role.GATEWAY, gateway_id=named(ids["gateway"], "Gateway", "id")
     )
@@ -59,3 +96,23 @@ async def everything(shop: Portal) -> Portal:
     shop.tokens["gateway"] = issued.secret
     await shop.seen()
     return shop
+
+
+async def people(shop: Portal) -> None:
+    """Have an administrator in the team, one who may still join it, and doors that are open."""
+    for name, role in (("administrator", "ADMIN"), ("invitation", "MEMBER")):
+        invited = await shop.done(
+            "manager",
+            "inviteDeveloper",
+            teamId=shop.ids["team"],
+            mail=f"{name}@example.com",
+            role=role,
+        )
+        shop.ids["invitation"], shop.ids["invited"] = invited["id"], invited["secret"]["value"]
+        if role == "ADMIN":
+            joined = await shop.done_by_anybody(
+                "acceptInvitation", token=shop.ids["invited"], name=name
+            )
+            shop.ids[name], shop.tokens[name] = joined["id"], joined["secret"]["value"]
+    for owner in ("owner", "stranger"):
+        await shop.done(owner, "openRegistration")

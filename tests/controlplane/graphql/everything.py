@@ -22,32 +22,42 @@ from typing import NamedTuple
 
 EVERYBODY = frozenset(
     {
-        *("owner", "manager", "auditor", "developer", "rival"),
+        *("owner", "manager", "auditor", "developer", "administrator", "rival"),
         *("stranger", "operator", "gateway", "anonymous"),
     }
 )
-"""`rival` is a developer of another team, `stranger` the owner of another organization."""
+"""`developer` is a token of the team, `administrator` a person who administers it.
+
+`rival` is a developer of another team, `stranger` the owner of another organization.
+"""
 OWNERS = frozenset({"owner", "stranger"})
 MANAGERS = OWNERS | {"manager"}
-CONSUMERS = OWNERS | {"developer", "rival"}
+DEVELOPERS = frozenset({"developer", "administrator", "rival"})
+CONSUMERS = OWNERS | DEVELOPERS
+ADMINISTRATORS = MANAGERS | {"administrator", "rival"}
+"""Who manages a team: `rival` too gets as far as not finding it."""
 OPERATORS = frozenset({"operator"})
 
 PROVIDER = frozenset({"owner", "manager", "auditor"})
-TEAM = PROVIDER | {"developer"}
+TEAM = PROVIDER | {"developer", "administrator"}
 CATALOGUE = TEAM | {"rival"}
 """Who sees what is published and private."""
 OUTSIDE = frozenset({"operator", "gateway", "anonymous"})
 """Who sees of an organization no more than what is public."""
 
 TEAM_ONLY = frozenset(
-    {"team", "team_application", "team_subscription", "credential", "person", "leaver"}
+    {
+        *("team", "team_application", "team_subscription", "suspended", "due", "credential"),
+        *("person", "administrator", "leaver", "invitation"),
+    }
 )
 RIVALS_ONLY = frozenset({"other_team", "other_team_application", "other_team_subscription"})
-INTERNAL = frozenset({"group", "gateway", "token", "draft", "draft_version", "drafted"})
+INTERNAL = frozenset({"group", "gateway", "token", "draft", "draft_version", "drafted", "invited"})
 PRIVATE = frozenset({"inner", "inner_version", "secret"})
-PUBLIC = frozenset({"product", "product_version", "free"})
+PUBLIC = frozenset({"product", "product_version", "free", "automatic"})
 HIDDEN = {
     "developer": RIVALS_ONLY | INTERNAL,
+    "administrator": RIVALS_ONLY | INTERNAL,
     "rival": TEAM_ONLY | INTERNAL,
     "stranger": TEAM_ONLY | RIVALS_ONLY | INTERNAL | PRIVATE | PUBLIC,
     **dict.fromkeys(OUTSIDE, TEAM_ONLY | RIVALS_ONLY | INTERNAL | PRIVATE),
@@ -85,8 +95,12 @@ PERMISSIONS = (
 """What is about a state that the shop has nothing in: the same table for commands."""
 
 VERBS: dict[str, Verb | Elsewhere] = {
+    "acceptInvitation": Verb('{token: $invited, name: "n"}', EVERYBODY, free=EVERYBODY),
     "acceptSubscription": Verb("{subscriptionId: $other_team_subscription}", MANAGERS),
+    "acceptTerms": Verb('{subscriptionId: $team_subscription, termsRevision: "n"}', CONSUMERS),
     "cancelSubscription": Verb("{subscriptionId: $team_subscription}", MANAGERS | CONSUMERS),
+    "changeTeamRole": Verb("{developerId: $person, role: ADMIN}", ADMINISTRATORS),
+    "closeRegistration": Verb('{reason: "n"}', OWNERS, free=OWNERS),
     "definePlan": Verb('{slug: "n", name: "n", productIds: [$inner]}', MANAGERS),
     "defineProduct": Verb('{slug: "n", name: "n"}', MANAGERS, free=MANAGERS),
     "defineVersion": Verb(
@@ -94,20 +108,45 @@ VERBS: dict[str, Verb | Elsewhere] = {
     ),
     "draftPlanVersion": Verb("{planId: $free, terms: {}}", MANAGERS),
     "establishOrganization": Verb('{slug: "n", name: "n"}', OPERATORS),
+    "expireSubscription": Verb("{subscriptionId: $due}", MANAGERS),
+    "forgetPerson": Verb("{developerId: $administrator}", OWNERS | {"administrator", "rival"}),
     "formTeam": Verb('{name: "n"}', MANAGERS, free=MANAGERS),
+    "importCredential": Verb(
+        '{subscriptionId: $team_subscription, algorithm: SHA256_HEX, digest: "' + "a" * 64 + '"}',
+        OWNERS,
+    ),
+    "inviteDeveloper": Verb('{teamId: $team, mail: "n@example.com"}', ADMINISTRATORS),
     "issueCredential": Verb("{subscriptionId: $team_subscription}", CONSUMERS),
     "issueToken": Verb('{name: "n", role: DEVELOPER, teamId: $team}', OWNERS),
+    "leaveTeam": Verb('{reason: "n"}', frozenset({"administrator"})),
     "openGatewayGroup": Verb('{slug: "n", environment: "live", productIds: [$product]}', OWNERS),
+    "openRegistration": Elsewhere(*PERMISSIONS),
     "publishPlanVersion": Verb("{planId: $drafted}", MANAGERS),
     "publishProduct": Verb("{productId: $draft}", MANAGERS),
     "publishVersion": Verb("{versionId: $draft_version}", MANAGERS),
     "registerApplication": Verb('{teamId: $team, name: "n"}', CONSUMERS),
     "registerDeveloper": Verb('{teamId: $team, name: "n", mail: "n@example.com"}', MANAGERS),
     "registerGateway": Verb('{groupId: $group, name: "n"}', OWNERS),
+    "registerSelf": Verb(
+        '{organization: "ace", teamName: "n", name: "n", mail: "n@example.com"}',
+        EVERYBODY,
+        free=EVERYBODY,
+    ),
     "rejectSubscription": Verb("{subscriptionId: $other_team_subscription}", MANAGERS),
+    "removeDeveloper": Verb("{developerId: $person}", ADMINISTRATORS),
+    "renameApplication": Verb('{applicationId: $team_application, name: "n"}', CONSUMERS),
+    "renameTeam": Verb('{teamId: $team, name: "n"}', ADMINISTRATORS),
+    "renewToken": Verb('{reason: "n"}', frozenset({"administrator"})),
     "requestSubscription": Verb("{applicationId: $team_application, planId: $free}", CONSUMERS),
+    "resumeSubscription": Verb("{subscriptionId: $suspended}", MANAGERS),
     "revokeCredential": Verb("{credentialId: $credential}", CONSUMERS),
+    "revokeInvitation": Verb("{invitationId: $invitation}", ADMINISTRATORS),
     "revokeToken": Verb("{tokenId: $token}", OWNERS | OPERATORS),
+    "rotateCredential": Verb("{credentialId: $credential, overlapS: 60}", CONSUMERS),
+    "suspendSubscription": Verb('{subscriptionId: $team_subscription, reason: "n"}', MANAGERS),
+    "transferSubscription": Verb(
+        "{subscriptionId: $team_subscription, planId: $automatic}", MANAGERS | CONSUMERS
+    ),
     "blockVersion": Verb("{versionId: $inner_version}", OPERATORS),
     "choosePlanAudience": Verb("{planId: $free, visibility: TEAMS, teamIds: [$team]}", MANAGERS),
     "chooseProductAudience": Verb(
@@ -145,13 +184,13 @@ READS: dict[str, Look | Elsewhere] = {
     "accessTokens": Look(
         "{ accessTokens { nodes { id } } }",
         frozenset({"owner"}),
-        frozenset({"manager", "auditor", "developer", "rival", "gateway", "anonymous"}),
+        DEVELOPERS | {"manager", "auditor", "gateway", "anonymous"},
     ),
     "applications": Look("{ applications { nodes { id } } }", CATALOGUE, OUTSIDE),
     "auditEvents": Look(
         "{ auditEvents(first: 100) { nodes { id nounId } } }",
         frozenset({"owner", "auditor"}),
-        frozenset({"manager", "developer", "rival"}) | OUTSIDE,
+        DEVELOPERS | OUTSIDE | {"manager"},
     ),
     "credentialRights": Look(
         "{ credentialRights(credentialId: $credential) { credential { id } } }", TEAM, OUTSIDE
@@ -163,12 +202,11 @@ READS: dict[str, Look | Elsewhere] = {
     "gatewayConfig": Look(
         "{ gatewayConfig(groupId: $group) { document } }",
         PROVIDER,
-        OUTSIDE | {"developer", "rival"},
+        OUTSIDE | DEVELOPERS,
     ),
-    "gatewayGroups": Look(
-        "{ gatewayGroups { nodes { id } } }", PROVIDER, OUTSIDE | {"developer", "rival"}
-    ),
-    "gateways": Look("{ gateways { nodes { id } } }", PROVIDER, OUTSIDE | {"developer", "rival"}),
+    "gatewayGroups": Look("{ gatewayGroups { nodes { id } } }", PROVIDER, OUTSIDE | DEVELOPERS),
+    "gateways": Look("{ gateways { nodes { id } } }", PROVIDER, OUTSIDE | DEVELOPERS),
+    "invitations": Look("{ invitations { nodes { id } } }", TEAM, OUTSIDE),
     "node": Look("{ node(id: $team_subscription) { id } }", TEAM),
     "organizations": Look("{ organizations { nodes { id } } }", OPERATORS, EVERYBODY - OPERATORS),
     "plan": Look("{ plan(id: $secret) { id } }", CATALOGUE),
@@ -181,7 +219,7 @@ READS: dict[str, Look | Elsewhere] = {
     "subscription": Look("{ subscription(id: $team_subscription) { id } }", TEAM),
     "subscriptions": Look("{ subscriptions { nodes { id } } }", CATALOGUE, OUTSIDE),
     "teams": Look("{ teams { nodes { id } } }", CATALOGUE, OUTSIDE),
-    "viewer": Look("{ viewer { team { id } } }", frozenset({"developer", "rival"})),
+    "viewer": Look("{ viewer { team { id } } }", DEVELOPERS),
 }
 
 FIELDS: dict[str, Look | Elsewhere] = {
@@ -203,6 +241,14 @@ FIELDS: dict[str, Look | Elsewhere] = {
         "{ node(id: $named_group) { ... on GatewayGroup { products { nodes { id } } } } }",
         PROVIDER,
     ),
+    "Live.auditEvents": Elsewhere(
+        "tests/controlplane/graphql/test_live.py",
+        "test_only_who_may_read_the_trail_may_follow_it_and_only_in_this_epoch",
+    ),
+    "Live.productChanged": Elsewhere(
+        "tests/controlplane/graphql/test_live.py",
+        "test_a_product_is_told_to_those_who_see_it_when_it_or_a_version_changes",
+    ),
     "Page.history": Look(
         "{ node(id: $page) { ... on Page { history { nodes { id } } } } }", CATALOGUE
     ),
@@ -220,5 +266,8 @@ FIELDS: dict[str, Look | Elsewhere] = {
     "Team.developers": Look(
         "{ node(id: $team) { ... on Team { developers { nodes { id } } } } }", TEAM
     ),
+    "Team.invitations": Look(
+        "{ node(id: $team) { ... on Team { invitations { nodes { id } } } } }", TEAM
+    ),
 }
-"""Fields with arguments of all other types, and those of subscriptions as Subscription.name."""
+"""Fields with arguments of all other types, and those of subscriptions as Live.name."""
