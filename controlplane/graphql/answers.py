@@ -30,6 +30,7 @@ HIDDEN = frozenset(
         "developer",
         "gateway",
         "gateway_group",
+        "invitation",
         "reservation",
         "subscription",
         "team",

@@ -35,7 +35,7 @@ ISSUANCES = {
 RESULT = """{ __typename
   ... on Changed { id position events }
   ... on Rejected { code message path } }"""
-TERMS = {
+TERMS: dict[str, dict[str, Any]] = {
     "rateLimit": {"limitCalls": 10**11, "windowS": 60},
     "quota": {"amountCalls": 10**12, "period": "MONTH"},
     "price": {"currency": "EUR", "monthlyFee": "49.90"},

@@ -236,7 +236,7 @@ async def test_another_process_shows_a_change_within_a_second_of_its_projection(
 
 def test_every_noun_is_known_to_be_hidden_or_to_change_the_catalogue() -> None:
     nouns = {kind.TOPIC for kind in AGGREGATES if issubclass(kind, Aggregate)}
-    assert nouns - HIDDEN == {"api_product", "api_version", "organization", "plan"}
+    assert nouns - HIDDEN == {"api_product", "api_version", "organization", "page", "plan"}
     assert {"plan", "plans", "product", "products"} == ROOTS
 
 
