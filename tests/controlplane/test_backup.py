@@ -17,6 +17,7 @@ from controlplane import revocations
 from controlplane.app import App, running
 from controlplane.commands import execute
 from controlplane.commands.subscription import CancelSubscription, IssueCredential, RevokeCredential
+from controlplane.commands.team import RegisterDeveloper
 from controlplane.settings import Settings
 from controlplane.store.embedded import ensure, find_binaries
 from domain.events import EVENTS
@@ -238,6 +239,35 @@ async def test_revocations_are_repeated_once_and_those_of_unknown_things_counted
         assert done == Counter(again=again, already=already, unknown=2)
     command = IssueCredential(subscription_id=there.active)
     assert (await execute(command, app.context(OWNER))).secret  # only the key was taken away
+
+
+async def test_people_who_went_are_gone_after_a_restore_too(app: App, tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    there = await world(app)
+    people = []
+    for name in ("left", "removed", "forgotten"):
+        register = RegisterDeveloper(team_id=there.team, name=name, mail=f"{name}@example.com")
+        done = await execute(register, app.context(OWNER))
+        people.append((done.outcome.events[-1].originator_id, f"developer.{name}"))
+    people.append((there.invitation, "invitation.revoked"))
+    why = {"organization": str(OWNER.organization_id)}
+    cursor = f"{app.epoch + 1}.900"
+    path.write_text(
+        "".join(
+            json.dumps({"cursor": cursor, "why": why, "id": str(id_), "event": event, "data": {}})
+            + "\n"
+            for id_, event in people
+        )
+    )
+    for again, already in ((4, 0), (0, 4)):
+        with path.open("rb") as file:
+            done_again = await revocations.take_away_again(app, file)
+        assert done_again == Counter(again=again, already=already)
+    found = [await app.services.store.load(id_) for id_, _ in people]
+    states = [vars(each)["state"].value for each in found]
+    assert states == ["REMOVED", "REMOVED", "FORGOTTEN", "REVOKED"]
+    keys = await app.services.pool.fetch("SELECT person FROM person_keys")
+    assert people[2][0] not in {row["person"] for row in keys}
 
 
 async def test_a_restore_in_place_raises_the_epoch_above_that_of_the_journal(
