@@ -28,6 +28,8 @@ BACKLOG = 1_024
 POLL_S = 0.02
 CANCEL_S = 1.0
 """What is left for a request that did not end in time; 0 would mean without end."""
+YOUNG_OBJECTS = 10_000
+"""So many come before the collector looks at them: a few MB, at most some tens of requests."""
 LEAVE_S = 10.0
 """What closing the database may take after the requests; then the process leaves as it is."""
 PAUSE_S = 0.5
@@ -130,6 +132,7 @@ async def listening(app: App, bound: socket.socket) -> AsyncIterator[None]:
     # Code and schemas stay: looking through them for garbage took 65 to 130 ms each time.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
     try:
         await site.start()
         async with revocations.kept(app):
