@@ -29,7 +29,7 @@ LONGER = {
 }
 """What may be longer, and why."""
 NO_NOUNS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "service", "misc"}
-IRREGULAR = {"chosen", "left", "rewritten", "taken", "withdrawn", "written"}
+IRREGULAR = {"chosen", "forgotten", "left", "rewritten", "sent", "taken", "withdrawn", "written"}
 """Past tenses that do not end in -ed."""
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")
 ELSEWHERE = re.compile(

@@ -79,16 +79,7 @@ async def everything(shop: Portal) -> Portal:
     )
     await shop.done("manager", "publishPlanVersion", planId=ids["automatic"])
     await people(shop)
-    await shop.done("manager", "acceptSubscription", subscriptionId=ids["suspended"])
-    await shop.done(
-        "manager", "suspendSubscription", subscriptionId=ids["suspended"], reason="unpaid"
-    )
-    accept = AcceptSubscription(
-        subscription_id=named(ids["due"], "Subscription", "id"), expires_at=AT - timedelta(days=1)
-    )
-    context = shop.app.context(caller(Role.OWNER, shop.organization_id))
-    past = replace(context.services, now=lambda: AT - timedelta(days=2))
-    await execute(accept, replace(context, services=past))
+    await ended(shop)
     issue = IssueToken(
         name="edge", role=Role.GATEWAY, gateway_id=named(ids["gateway"], "Gateway", "id")
     )
@@ -116,3 +107,18 @@ async def people(shop: Portal) -> None:
             shop.ids[name], shop.tokens[name] = joined["id"], joined["secret"]["value"]
     for owner in ("owner", "stranger"):
         await shop.done(owner, "openRegistration")
+
+
+async def ended(shop: Portal) -> None:
+    """Have one subscription be suspended, and the time of another be over."""
+    ids = shop.ids
+    await shop.done("manager", "acceptSubscription", subscriptionId=ids["suspended"])
+    await shop.done(
+        "manager", "suspendSubscription", subscriptionId=ids["suspended"], reason="unpaid"
+    )
+    accept = AcceptSubscription(
+        subscription_id=named(ids["due"], "Subscription", "id"), expires_at=AT - timedelta(days=1)
+    )
+    context = shop.app.context(caller(Role.OWNER, shop.organization_id))
+    past = replace(context.services, now=lambda: AT - timedelta(days=2))
+    await execute(accept, replace(context, services=past))
