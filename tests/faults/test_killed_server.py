@@ -92,10 +92,15 @@ class Load:
             self.acknowledged[command.idempotency_key] = answer.outcome.position
 
 
-async def stored(app: App) -> tuple[Counter[str], dict[str, int]]:
-    """Return how often each client's question was done, and at which position."""
+async def last(app: App) -> int:
     async with app.services.pool.acquire() as connection:
-        recorded = await read(connection, after=0, upto=await head(connection))
+        return await head(connection)
+
+
+async def stored(app: App, began: int) -> tuple[Counter[str], dict[str, int]]:
+    """Return how often each client's question was done since, and at which position."""
+    async with app.services.pool.acquire() as connection:
+        recorded = await read(connection, after=began, upto=await head(connection))
     times: Counter[str] = Counter()
     positions: dict[str, int] = {}
     for each in recorded:
@@ -117,6 +122,8 @@ async def test_what_was_acknowledged_is_there_once_after_the_server_was_killed(
     dsn = await asyncio.to_thread(servers.bring_up)
     async with running(dsn) as one, running(dsn) as two:
         load = Load((await world(one)).drafted_plan)
+        began = await last(one)
+        began = await last(one)
         clients = [
             asyncio.create_task(load.client(app, number))
             for number, app in enumerate((one, two) * (CLIENTS // 2), 1)
@@ -130,7 +137,7 @@ async def test_what_was_acknowledged_is_there_once_after_the_server_was_killed(
         load.stop.set()
         await asyncio.gather(*clients)  # raises what was no true answer
         assert len(load.acknowledged) > before > CLIENTS
-        times, positions = await stored(one)
+        times, positions = await stored(one, began)
         for key, position in load.acknowledged.items():
             assert (times[key], positions[key]) == (1, position)
         assert set(times.values()) == {1}  # what was done and not acknowledged too
