@@ -92,7 +92,7 @@ class Load:
             self.acknowledged[command.idempotency_key] = answer.outcome.position
 
 
-async def last(app: App) -> int:
+async def head_of(app: App) -> int:
     async with app.services.pool.acquire() as connection:
         return await head(connection)
 
@@ -122,8 +122,7 @@ async def test_what_was_acknowledged_is_there_once_after_the_server_was_killed(
     dsn = await asyncio.to_thread(servers.bring_up)
     async with running(dsn) as one, running(dsn) as two:
         load = Load((await world(one)).drafted_plan)
-        began = await last(one)
-        began = await last(one)
+        began = await head_of(one)
         clients = [
             asyncio.create_task(load.client(app, number))
             for number, app in enumerate((one, two) * (CLIENTS // 2), 1)
