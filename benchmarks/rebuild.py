@@ -6,6 +6,7 @@ Also measured: incremental catch-up of the live projection, and the memory of th
 """
 
 import asyncio
+import gc
 import json
 import resource
 import sys
@@ -25,6 +26,7 @@ from psycopg.sql import SQL
 
 from benchmarks.database import database, package_environment, server
 from controlplane.app import running
+from controlplane.server import YOUNG_OBJECTS
 from controlplane.settings import Settings
 from controlplane.store.mapper import PackageMapper, to_stored_event
 from controlplane.store.rebuild import rebuild
@@ -178,6 +180,9 @@ async def catch_up_rate(dsn: str, events: int) -> float:
     """Return the events a second at which the live subscription model catches up in pages."""
     async with running(dsn, PATIENT, follow=False) as app:
         projector = type(app.projector)(app.services.pool, [subscription], 60)
+        gc.collect()  # as the service does before it serves
+        gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS, 10, 10)
         started = time.perf_counter()
         while await projector.catch_up():
             pass
