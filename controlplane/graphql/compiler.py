@@ -48,11 +48,29 @@ from controlplane.graphql.compiled import (
 from controlplane.graphql.loaders import Info
 
 _OURS = "strawberry-definition"
+STEPS = 200
+"""Fields of one document that are compiled at most: each takes 1.4 KB as long as it is kept."""
 _AS_IT_IS: dict[object, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
 
 
+class Budget:
+    """How many fields may still be compiled of one document, in all its operations."""
+
+    def __init__(self, steps: int = STEPS) -> None:
+        self._left = steps
+
+    def spend(self) -> None:
+        """Take one. Raises LeftToGraphQLCoreError when there are none left."""
+        if not self._left:
+            leave()
+        self._left -= 1
+
+
 def compiled(
-    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    budget: Budget,
 ) -> Compiled | None:
     """Return the operation of a valid document compiled, None if there is that in it we leave."""
     root = schema.get_root_type(operation.operation)
@@ -72,7 +90,7 @@ def compiled(
     if operation.operation is OperationType.MUTATION and not _one_command(root, fields):
         return None
     try:
-        compiler = _Compiler(schema, fragments, operation)
+        compiler = _Compiler(schema, fragments, operation, budget)
         return Compiled(operation, roots, compiler.object(root, fields.items()))
     except (LeftToGraphQLCoreError, UnreadableArgumentError):
         return None
@@ -103,7 +121,9 @@ class _Compiler:
         schema: GraphQLSchema,
         fragments: dict[str, FragmentDefinitionNode],
         operation: OperationDefinitionNode,
+        budget: Budget,
     ) -> None:
+        self._budget = budget
         self._schema = schema
         self._fragments = fragments
         self._operation = operation
@@ -121,6 +141,7 @@ class _Compiler:
         return complete
 
     def _step(self, parent: GraphQLObjectType, key: str, nodes: Nodes) -> Step:
+        self._budget.spend()
         name = nodes[0].name.value
         if name == "__typename":
             return _constant(key, parent.name)

@@ -15,7 +15,7 @@ from graphql.validation import MaxIntrospectionDepthRule
 
 from controlplane.graphql import limits
 from controlplane.graphql.compiled import Compiled
-from controlplane.graphql.compiler import compiled
+from controlplane.graphql.compiler import Budget, compiled
 from controlplane.graphql.errors import RefusedError
 from controlplane.graphql.schema import schema
 
@@ -46,6 +46,7 @@ class Document:
     looks_back: bool
     """Whether it may ask about the past, which the fields of the root tell those below."""
     _compiled: dict[str | None, Compiled | None] = field(default_factory=dict)
+    _budget: Budget = field(default_factory=Budget)
 
     def compiled(self, operation_name: str | None) -> Compiled | None:
         """Return the operation compiled; None if it is another's to execute, or there is none."""
@@ -54,7 +55,7 @@ class Document:
             if operation is None:  # not kept: there are ever so many names
                 return None
             self._compiled[operation_name] = (
-                None if self.looks_back else compiled(schema, self.parsed, operation)
+                None if self.looks_back else compiled(schema, self.parsed, operation, self._budget)
             )
         return self._compiled[operation_name]
 

@@ -16,12 +16,15 @@ from graphql import (
     GraphQLUnionType,
     execute,
     get_named_type,
+    get_operation_ast,
     is_leaf_type,
     is_non_null_type,
+    parse,
 )
 
 from controlplane.auth import authenticate
 from controlplane.graphql.compiled import LeftToGraphQLCoreError
+from controlplane.graphql.compiler import Budget, compiled
 from controlplane.graphql.documents import Documents
 from controlplane.graphql.loaders import Request
 from controlplane.graphql.schema import schema
@@ -206,6 +209,17 @@ async def test_what_is_refused_or_conditional_is_left_to_graphql_core(shop: Port
         expected, found, way = await answers(shop, None, query, variables)
         assert way != "compiled"
         assert shown(found) == shown(expected)
+
+
+def test_no_more_of_a_document_is_compiled_than_may_be_kept() -> None:
+    document = parse("query A { viewer { role actor } } query B { viewer { role } }")
+    first, second = (get_operation_ast(document, name) for name in "AB")
+    assert first is not None
+    assert second is not None
+    budget = Budget(5)
+    assert compiled(schema, document, first, budget) is not None  # takes three
+    assert compiled(schema, document, second, budget) is not None
+    assert compiled(schema, document, second, budget) is None
 
 
 async def test_a_mutation_is_done_once_also_when_its_payload_is_left_to_graphql_core(
