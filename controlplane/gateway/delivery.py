@@ -26,6 +26,7 @@ from controlplane.gateway.document import (
 )
 from controlplane.gateway.mirror import Encoded, Served
 from controlplane.gateway.mirrors import Mirrors
+from controlplane.gateway.observations import Observations
 from controlplane.http import CONTEXT
 from domain.aggregate import Aggregate, DomainError
 from domain.gateway import Gateway
@@ -120,6 +121,7 @@ class Delivery:
         self._waiting = 0
         self._told: OrderedDict[tuple[str, str, str], _Told] = OrderedDict()
         self.mirrors = Mirrors(app)
+        self.observations = Observations(app)
 
     @property
     def waiting(self) -> int:
@@ -131,6 +133,7 @@ class Delivery:
         caller = request[CONTEXT].caller
         if caller.role is None:
             raise NotAuthenticatedError
+        self.observations.heard(caller)
         told = self._told_again(request, caller)
         if told is not None:
             return told
@@ -143,6 +146,7 @@ class Delivery:
             await self._wait(served, asked.wait_s)
             # The token may be what was revoked.
             caller = await self._app.authenticated(bearer(request.headers.get("Authorization")))
+            self.observations.heard(caller)
             served = await self.served(caller, asked.group, asked.held)
         if self._has(served, asked):
             _NOT_MODIFIED.inc()
