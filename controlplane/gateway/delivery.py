@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from multidict import CIMultiDict
 from prometheus_client import Counter, Gauge
 
@@ -27,7 +27,7 @@ from controlplane.gateway.document import (
 from controlplane.gateway.mirror import Encoded, Served
 from controlplane.gateway.mirrors import Mirrors
 from controlplane.gateway.observations import Observations
-from controlplane.http import CONTEXT
+from controlplane.http import CONTEXT, request_ids
 from domain.aggregate import Aggregate, DomainError
 from domain.gateway import Gateway
 
@@ -40,6 +40,7 @@ INLINE_BYTES = 64 * 2**10
 ENCODED = 64
 ISSUE_S = 60
 """How long bytes are used again: `issued_at` is at most so old when it is sent."""
+PATH = "/gateway/v1/config"
 POLLS_KEPT = 10_000
 """Polls that found nothing new: a gateway sends the same one until something is."""
 POLL_CHARS = 500
@@ -120,6 +121,7 @@ class Delivery:
         self._waiters = waiters
         self._waiting = 0
         self._told: OrderedDict[tuple[str, str, str], _Told] = OrderedDict()
+        self._new_id = request_ids(app)
         self.mirrors = Mirrors(app)
         self.observations = Observations(app)
 
@@ -133,10 +135,6 @@ class Delivery:
         caller = request[CONTEXT].caller
         if caller.role is None:
             raise NotAuthenticatedError
-        self.observations.heard(caller)
-        told = self._told_again(request, caller)
-        if told is not None:
-            return told
         asked = Poll.of(request)
         try:
             served = await self.served(caller, asked.group, asked.held)
@@ -146,7 +144,6 @@ class Delivery:
             await self._wait(served, asked.wait_s)
             # The token may be what was revoked.
             caller = await self._app.authenticated(bearer(request.headers.get("Authorization")))
-            self.observations.heard(caller)
             served = await self.served(caller, asked.group, asked.held)
         if self._has(served, asked):
             _NOT_MODIFIED.inc()
@@ -167,10 +164,21 @@ class Delivery:
             },
         )
 
-    def _told_again(self, request: web.Request, caller: Caller) -> web.Response | None:
-        """Return 304 if the same poll was answered so and nothing has changed since."""
-        tag = request.headers.get("If-None-Match", "")
-        told = self._told.get((caller.actor, request.raw_path, tag))
+    def again(self, request: web.BaseRequest) -> web.Response | None:
+        """Return 304 if the same poll was answered so and nothing has changed since, else None.
+
+        This is what nearly every poll comes to, so it is asked before a request is routed.
+        """
+        headers = request.headers
+        tag, path = headers.get(hdrs.IF_NONE_MATCH), request.raw_path
+        if tag is None or not path.startswith(PATH) or request.method != hdrs.METH_GET:
+            return None
+        token = headers.get(hdrs.AUTHORIZATION, "").removeprefix("Bearer ")
+        unusual = "X-Request-Id" in headers or hdrs.EXPECT in headers or request.body_exists
+        caller = None if unusual or self._app.stopping.is_set() else self._app.known(token)
+        if caller is None:
+            return None
+        told = self._told.get((caller.actor, path, tag))
         if (
             told is None
             or told.caller is not caller  # it is another one once the token has changed
@@ -182,8 +190,11 @@ class Delivery:
             )
         ):
             return None
+        self.observations.heard(caller)
         _NOT_MODIFIED.inc()
-        return web.Response(status=_304, headers=CIMultiDict(told.headers))
+        response = web.Response(status=_304, headers=told.headers)
+        response.headers["X-Request-Id"] = self._new_id()
+        return response
 
     def _remember(
         self, request: web.Request, caller: Caller, served: Served, headers: CIMultiDict[str]
@@ -212,6 +223,7 @@ class Delivery:
             if not isinstance(gateway, Gateway) or gateway.organization != caller.organization:
                 raise NotFoundError("group")
             group_id = str(gateway.group_id)
+            self.observations.heard(caller)
         elif slug is None:
             raise GroupMissingError("group")
         known = [each.position for each in held if each.epoch == self._app.epoch]

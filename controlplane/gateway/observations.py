@@ -83,7 +83,6 @@ class Observations:
         said = Runs(
             _of(caller), cursor, content_hash, current and view.content_hash != content_hash
         )
-        self.heard(caller)
         kept = await self.runs.say(said)
         if kept.is_news and cursor.epoch == self._epoch and kept.committed_at is not None:
             took = kept.acknowledged_at - kept.committed_at
@@ -99,7 +98,6 @@ class Observations:
         legible = "".join(char if char.isprintable() else " " for char in reason[:REASON_CHARS])
         if not legible.strip():
             raise ReasonMissingError("reason")
-        self.heard(caller)
         return await self._rejects.say(Rejects(_of(caller), cursor, legible.strip()))
 
     def _label(self, group_id: str) -> str:
