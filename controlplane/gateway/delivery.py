@@ -26,6 +26,7 @@ from controlplane.gateway.document import (
 )
 from controlplane.gateway.mirror import Encoded, Served
 from controlplane.gateway.mirrors import Mirrors
+from controlplane.gateway.observations import Observations
 from controlplane.http import CONTEXT, request_ids
 from domain.aggregate import Aggregate, DomainError
 from domain.gateway import Gateway
@@ -122,6 +123,7 @@ class Delivery:
         self._told: OrderedDict[tuple[str, str, str], _Told] = OrderedDict()
         self._new_id = request_ids(app)
         self.mirrors = Mirrors(app)
+        self.observations = Observations(app)
 
     @property
     def waiting(self) -> int:
@@ -188,6 +190,7 @@ class Delivery:
             )
         ):
             return None
+        self.observations.heard(caller)
         _NOT_MODIFIED.inc()
         response = web.Response(status=_304, headers=told.headers)
         response.headers["X-Request-Id"] = self._new_id()
@@ -220,6 +223,7 @@ class Delivery:
             if not isinstance(gateway, Gateway) or gateway.organization != caller.organization:
                 raise NotFoundError("group")
             group_id = str(gateway.group_id)
+            self.observations.heard(caller)
         elif slug is None:
             raise GroupMissingError("group")
         known = [each.position for each in held if each.epoch == self._app.epoch]
