@@ -61,7 +61,7 @@ from controlplane.gateway.renderers.envoy_resource import (
 from controlplane.gateway.renderers.envoy_routes import ROUTE_CONFIGURATION, routing
 from domain.routing import Body, Document
 
-__all__ = ["VENDOR", "Configuration", "bootstrap", "listeners", "render", "validate"]
+__all__ = ["VENDOR", "Configuration", "bootstrap", "check", "listeners", "render", "validate"]
 VENDOR = "envoy"
 
 
