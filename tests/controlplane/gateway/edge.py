@@ -157,6 +157,7 @@ async def serving(app: App, waiters: int = 5_000) -> AsyncIterator[Client]:
     site = web.Application(middlewares=[http.middleware(app)])
     delivery = Delivery(app, waiters)
     site.router.add_get(POLL, delivery.poll, allow_head=False)
+    site.router.add_get("/gateway/v1/keys", delivery.keys, allow_head=False)
     site.router.add_post("/gateway/graphql", Endpoint(delivery).post)
 
     async def stop(_: web.Application) -> None:
