@@ -78,6 +78,12 @@ class App:
                 store.suspect_all([token_id])  # it may have been revoked, and nobody told us
         return await self.bearers.caller(token, self.services.now())
 
+    def known(self, token: str) -> Caller | None:
+        """Return who shows a token that can be let in without a question to anyone, or None."""
+        if self.projector.unheard_s() > self.settings.token_trust_s:
+            return None
+        return self.bearers.known(token, self.services.now())
+
     def context(self, caller: Caller, correlation: str = "") -> Context:
         """Return what one request of the caller may reach."""
         return Context(self.services, caller, correlation or str(self.services.new_id()))
@@ -148,7 +154,9 @@ async def running(
         if follow:
             for task in (
                 asyncio.create_task(projector.follow(connect_checked, store), name="projector"),
-                asyncio.create_task(keep_tidy(pool), name="retention"),
+                asyncio.create_task(
+                    keep_tidy(pool, settings.observations_kept_d), name="retention"
+                ),
                 asyncio.create_task(keep_time(services), name="timer"),
             ):
                 stack.push_async_callback(_stop, task)

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         le=10_000,
         description="Bearer tokens refused a minute, by address and by token, before 429.",
     )
+    observations_kept_d: int = Field(
+        90, ge=1, le=3_650, description="Days for which it is known what gateways ran."
+    )
     trusted_proxies: str = Field(
         "", description="Networks whose X-Forwarded-For is believed, comma-separated."
     )

@@ -31,7 +31,9 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINES = 250
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)(?:#[^)]*)?\)")
 PATH = re.compile(r"`((?:controlplane|domain|projections|tests|docs|deploy|benchmarks)/[\w./*-]+)`")
-COMMAND = re.compile(r"^ {4}controlplane ([a-z -]+)|`controlplane ([a-z -]+)", re.MULTILINE)
+COMMAND = re.compile(
+    r"^ {4}controlplane ((?:[a-z][a-z-]* ?)+)|`controlplane ((?:[a-z][a-z-]* ?)+)", re.MULTILINE
+)
 
 
 def text(name: str) -> str:

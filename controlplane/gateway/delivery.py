@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 from multidict import CIMultiDict
 from prometheus_client import Counter, Gauge
 
@@ -20,8 +20,9 @@ from controlplane.gateway.document import Cursor, Document, delta, size_bytes, s
 from controlplane.gateway.keyring import Keyring, Ring
 from controlplane.gateway.mirror import Encoded, Served
 from controlplane.gateway.mirrors import Mirrors
+from controlplane.gateway.observations import Observations
 from controlplane.gateway.poll import Poll, Tag
-from controlplane.http import CONTEXT
+from controlplane.http import CONTEXT, request_ids
 from domain.aggregate import Aggregate, DomainError
 from domain.gateway import Gateway
 
@@ -29,6 +30,7 @@ WAITERS = 5_000
 ENCODED = 64
 ISSUE_S = 60
 """How long bytes are used again: `issued_at` is at most so old when it is sent."""
+PATH = "/gateway/v1/config"
 POLLS_KEPT = 10_000
 """Polls that found nothing new: a gateway sends the same one until something is."""
 POLL_CHARS = 500
@@ -72,8 +74,10 @@ class Delivery:
         self._waiters = waiters
         self._waiting = 0
         self._told: OrderedDict[tuple[str, str, str], _Told] = OrderedDict()
+        self._new_id = request_ids(app)
         self.mirrors = Mirrors(app)
         self.keyring = Keyring(app.services)
+        self.observations = Observations(app)
 
     @property
     def waiting(self) -> int:
@@ -86,9 +90,6 @@ class Delivery:
         if caller.role is None:
             raise NotAuthenticatedError
         ring = await self.keyring.ring()
-        told = self._told_again(request, caller, ring)
-        if told is not None:
-            return told
         asked = Poll.of(request)
         try:
             served = await self.served(caller, asked.group, asked.held)
@@ -130,15 +131,26 @@ class Delivery:
             },
         )
 
-    def _told_again(self, request: web.Request, caller: Caller, ring: Ring) -> web.Response | None:
-        """Return 304 if the same poll was answered so and nothing has changed since."""
-        tag = request.headers.get("If-None-Match", "")
-        told = self._told.get((caller.actor, request.raw_path, tag))
+    def again(self, request: web.BaseRequest) -> web.Response | None:
+        """Return 304 if the same poll was answered so and nothing has changed since, else None.
+
+        This is what nearly every poll comes to, so it is asked before a request is routed.
+        """
+        headers = request.headers
+        tag, path = headers.get(hdrs.IF_NONE_MATCH), request.raw_path
+        if tag is None or not path.startswith(PATH) or request.method != hdrs.METH_GET:
+            return None
+        token = headers.get(hdrs.AUTHORIZATION, "").removeprefix("Bearer ")
+        unusual = "X-Request-Id" in headers or hdrs.EXPECT in headers or request.body_exists
+        caller = None if unusual or self._app.stopping.is_set() else self._app.known(token)
+        if caller is None:
+            return None
+        told = self._told.get((caller.actor, path, tag))
         if (
             told is None
             or told.caller is not caller  # it is another one once the token has changed
             or told.cursor != told.served.view.cursor
-            or told.ring is not ring
+            or told.ring is not self.keyring.at_hand()
             or not self.mirrors.is_current(caller.organization_id, told.served)
             or (
                 caller.gateway_id is not None
@@ -146,8 +158,11 @@ class Delivery:
             )
         ):
             return None
+        self.observations.heard(caller)
         _NOT_MODIFIED.inc()
-        return web.Response(status=_304, headers=CIMultiDict(told.headers))
+        response = web.Response(status=_304, headers=told.headers)
+        response.headers["X-Request-Id"] = self._new_id()
+        return response
 
     def _remember(
         self,
@@ -181,6 +196,7 @@ class Delivery:
             if not isinstance(gateway, Gateway) or gateway.organization != caller.organization:
                 raise NotFoundError("group")
             group_id = str(gateway.group_id)
+            self.observations.heard(caller)
         elif slug is None:
             raise GroupMissingError("group")
         known = [each.position for each in held if each.epoch == self._app.epoch]

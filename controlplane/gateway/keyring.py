@@ -84,7 +84,7 @@ class Keyring:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._keys: list[Key] = []
-        self._loaded_s = 0.0
+        self._asked_s = -RELOAD_S
         self._loading: asyncio.Task[None] | None = None
         self._ring: Ring | None = None
 
@@ -93,8 +93,9 @@ class Keyring:
 
         Raises UnavailableError, before the first answer of the database only.
         """
-        if asyncio.get_running_loop().time() - self._loaded_s > RELOAD_S or not self._keys:
+        if self.at_hand() is None:
             if self._loading is None or self._loading.done():
+                self._asked_s = asyncio.get_running_loop().time()
                 self._loading = asyncio.create_task(self._load(), name="signing keys")
                 self._loading.add_done_callback(_tell)
             if not self._keys:
@@ -104,6 +105,11 @@ class Keyring:
             self._ring = now
         return self._ring
 
+    def at_hand(self) -> Ring | None:
+        """Return the keys if they were looked for just now."""
+        age_s = asyncio.get_running_loop().time() - self._asked_s
+        return self._ring if age_s < RELOAD_S else None
+
     async def _load(self) -> None:
         budget_s = self._services.vault.budget_s
         async with lent(self._services.pool, budget_s) as connection:
@@ -111,7 +117,7 @@ class Keyring:
             if not keys:
                 await _add_first(connection, self._services)
                 keys = await _read(connection)
-        self._keys, self._loaded_s = keys, asyncio.get_running_loop().time()
+        self._keys = keys
 
     async def rotate(self, overlap_s: int, *, compromised: bool = False) -> Ring:
         """Announce the next key; a compromised one signs and is trusted no more from now on.

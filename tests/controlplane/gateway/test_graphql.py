@@ -81,7 +81,7 @@ async def test_it_hands_out_what_the_poll_does(client: Client, provider: Provide
     assert [row["id"] for row in changed["subscriptions"]] == [str(subscription)]
 
 
-async def test_an_acknowledgement_replaces_the_gateways_earlier_one(
+async def test_an_acknowledgement_takes_the_place_of_the_gateways_earlier_one(
     client: Client, provider: Provider
 ) -> None:
     token = await provider.gateway("edge")

@@ -21,6 +21,7 @@ from controlplane.commands.access_token import RevokeToken
 from controlplane.commands.api_product import DefineProduct
 from controlplane.commands.subscription import CancelSubscription, RevokeCredential
 from controlplane.gateway import mirrors
+from controlplane.gateway.delivery import Delivery
 from controlplane.gateway.document import snapshot
 from controlplane.gateway.routes import routes
 from domain import routing
@@ -468,7 +469,7 @@ async def test_without_its_database_the_process_serves_what_it_has(
 
 
 async def test_the_routes_are_those_of_the_contract(app: App) -> None:
-    assert [(each.method, each.path) for each in routes(app)] == [
+    assert [(each.method, each.path) for each in routes(Delivery(app))] == [
         ("GET", "/gateway/v1/config"),
         ("GET", "/gateway/v1/keys"),
         ("POST", "/gateway/graphql"),
