@@ -195,6 +195,8 @@ class Delivery:
             gateway = await self._app.services.store.load(caller.gateway_id)
             if not isinstance(gateway, Gateway) or gateway.organization != caller.organization:
                 raise NotFoundError("group")
+            if gateway.drained:
+                raise NotPermittedError(None, "The gateway is drained.")
             group_id = str(gateway.group_id)
             self.observations.heard(caller)
         elif slug is None:

@@ -100,6 +100,9 @@ class Keyring:
                 self._loading.add_done_callback(_tell)
             if not self._keys:
                 await asyncio.shield(self._loading)
+        return self._now()
+
+    def _now(self) -> Ring:
         now = ring(self._keys, self._services.now())
         if self._ring is None or (now.signing, now.jwks) != (self._ring.signing, self._ring.jwks):
             self._ring = now
@@ -118,6 +121,7 @@ class Keyring:
                 await _add_first(connection, self._services)
                 keys = await _read(connection)
         self._keys = keys
+        self._now()
 
     async def rotate(self, overlap_s: int, *, compromised: bool = False) -> Ring:
         """Announce the next key; a compromised one signs and is trusted no more from now on.
