@@ -157,7 +157,7 @@ async def running(
                 asyncio.create_task(
                     keep_tidy(pool, settings.observations_kept_d), name="retention"
                 ),
-                asyncio.create_task(keep_time(services), name="timer"),
+                asyncio.create_task(keep_time(services, settings.gateway_stale_s), name="timer"),
             ):
                 stack.push_async_callback(_stop, task)
         app = App(settings, services, projector, history.epoch, history=history)

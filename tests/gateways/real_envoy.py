@@ -17,6 +17,7 @@ from typing import Any
 import envoy
 
 BINARY = Path(envoy.__file__).parent / "_bin" / "envoy"
+OPTIONS = ("--concurrency", "1", "--log-level", "warning", "--use-dynamic-base-id")
 START_S = 20
 
 
@@ -79,8 +80,7 @@ class Gateway:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "-c", self.directory / "bootstrap.json", "--concurrency", "1"]
-                + ["--log-level", "warning", "--use-dynamic-base-id"],
+                [str(BINARY), "-c", str(self.directory / "bootstrap.json"), *OPTIONS],
                 stdout=log,
                 stderr=log,
             )
