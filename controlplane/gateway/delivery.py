@@ -25,7 +25,6 @@ from controlplane.gateway.document import (
     snapshot,
 )
 from controlplane.gateway.mirror import Encoded, Served
-from controlplane.gateway.mirrors import Mirrors
 from controlplane.gateway.observations import Observations
 from controlplane.http import CONTEXT, request_ids
 from domain.aggregate import Aggregate, DomainError
@@ -122,7 +121,7 @@ class Delivery:
         self._waiting = 0
         self._told: OrderedDict[tuple[str, str, str], _Told] = OrderedDict()
         self._new_id = request_ids(app)
-        self.mirrors = Mirrors(app)
+        self.mirrors = app.mirrors
         self.observations = Observations(app)
 
     @property
