@@ -40,7 +40,7 @@ from controlplane.store import UnavailableError
 from controlplane.store.projector import ReadModelsBehindError
 
 log = structlog.get_logger()
-PATH = "/v3/discovery:{word}"
+PATH = "/v3/discovery:{kind}"
 HOLD_S = HELD_S - 5
 WAITERS = 50_000
 """Polls that are held at once; an Envoy has about twenty."""
@@ -130,7 +130,7 @@ class Discovery:
     async def answer(self, request: web.Request) -> web.Response:
         """Answer POST /v3/discovery:<kind>: the resources, or 304 when they are the same."""
         caller = request[CONTEXT].caller
-        asked = Poll.of(request.match_info["word"], await request.read())
+        asked = Poll.of(request.match_info["kind"], await request.read())
         served = await self._served(caller)
         offered = await self._current(caller, served)
         known = self._gateway(caller)

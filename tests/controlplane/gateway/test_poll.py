@@ -473,5 +473,5 @@ async def test_the_routes_are_those_of_the_contract(app: App) -> None:
         ("GET", "/gateway/v1/config"),
         ("GET", "/gateway/v1/keys"),
         ("POST", "/gateway/graphql"),
-        ("POST", "/v3/discovery:{word}"),
+        ("POST", "/v3/discovery:{kind}"),
     ]
