@@ -146,7 +146,7 @@ async def answers(
     if found is None:
         return expected, await by_graphql_core(context), "not compiled"
     try:
-        return expected, ExecutionResult(await found.run(schema, context, variables)), "compiled"
+        return expected, ExecutionResult(await found.run(context, variables)), "compiled"
     except LeftToGraphQLCoreError as left:
         return expected, await by_graphql_core(context, left.middleware), "left"
 
