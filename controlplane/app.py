@@ -163,8 +163,10 @@ async def running(
         if follow:
             for task in (
                 asyncio.create_task(projector.follow(connect_checked, store), name="projector"),
-                asyncio.create_task(keep_tidy(pool), name="retention"),
-                asyncio.create_task(keep_time(services), name="timer"),
+                asyncio.create_task(
+                    keep_tidy(pool, settings.observations_kept_d), name="retention"
+                ),
+                asyncio.create_task(keep_time(services, settings.gateway_stale_s), name="timer"),
             ):
                 stack.push_async_callback(_stop, task)
         app = App(settings, services, projector, history.epoch, history=history)

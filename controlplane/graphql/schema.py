@@ -25,9 +25,9 @@ from controlplane.graphql.errors import invalid
 from controlplane.graphql.gateway import (
     GATEWAY,
     GATEWAY_GROUP,
-    GatewayMutations,
     GatewayQueries,
 )
+from controlplane.graphql.gateway_changes import GatewayMutations
 from controlplane.graphql.invitation import (
     INVITATION,
     InvitationMutations,

@@ -107,6 +107,7 @@ VERBS: dict[str, Verb | Elsewhere] = {
         '{productId: $product, number: "9.0.0", document: "type Query { a: Int }"}', MANAGERS
     ),
     "draftPlanVersion": Verb("{planId: $free, terms: {}}", MANAGERS),
+    "drainGateway": Verb("{gatewayId: $gateway}", OWNERS),
     "establishOrganization": Verb('{slug: "n", name: "n"}', OPERATORS),
     "expireSubscription": Verb("{subscriptionId: $due}", MANAGERS),
     "forgetPerson": Verb("{developerId: $administrator}", OWNERS | {"administrator", "rival"}),
@@ -160,6 +161,7 @@ VERBS: dict[str, Verb | Elsewhere] = {
     ),
     "describeProduct": Verb('{productId: $product, name: "n", description: "d"}', MANAGERS),
     "nameProductOwner": Verb('{productId: $product, owner: "n"}', MANAGERS),
+    "reinstateGateway": Elsewhere(*PERMISSIONS),
     "reinstateProduct": Elsewhere(*PERMISSIONS),
     "reinstateVersion": Elsewhere(*PERMISSIONS),
     "renamePlan": Verb('{planId: $free, name: "n"}', MANAGERS),
