@@ -115,7 +115,7 @@ def test_the_histories_reach_every_table_and_most_events() -> None:
     """A guard for the test above: it is worth as much as its histories vary."""
     seen: set[str] = set()
 
-    @settings(max_examples=200, database=None, derandomize=True)
+    @settings(max_examples=600, database=None, derandomize=True)
     @given(history=HISTORIES)
     def look(history: list[Recorded]) -> None:
         seen.update(recorded.event.TOPIC for recorded in history)
