@@ -15,6 +15,7 @@ from asyncpg import Connection, Record
 from controlplane import secret
 from controlplane.auth import Bearers
 from controlplane.context import Caller, Context, Services
+from controlplane.gateway.mirrors import Mirrors
 from controlplane.processes.timer import keep_time
 from controlplane.settings import Settings
 from controlplane.store import UNREACHABLE, Pool
@@ -52,10 +53,13 @@ class App:
     """Whose signed tokens are let in beside ours, if any."""
     bearers: Bearers = field(init=False)
     """Who was let in last by a token of ours."""
+    mirrors: Mirrors = field(init=False)
+    """The configurations of gateways in memory, made when they are first asked for."""
 
     def __post_init__(self) -> None:
-        """Remember nobody yet."""
+        """Remember nobody yet, and nothing."""
         object.__setattr__(self, "bearers", Bearers(self.services.store))
+        object.__setattr__(self, "mirrors", Mirrors(self))
 
     def is_at_hand(self, token: str) -> bool:
         """Tell whether a bearer token can be refused without asking the database."""

@@ -11,12 +11,13 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 def routes(delivery: Delivery) -> list[web.RouteDef]:
-    """Return the configuration poll and the gateways' GraphQL, which share their mirrors.
+    """Return the poll, the keys of its signatures, and the gateways' GraphQL on the same mirrors.
 
     Polls that are held end when `app.stopping` is set and the projector's watchers are called.
     """
     return [
         web.get(PATH, delivery.poll, allow_head=False),
+        web.get("/gateway/v1/keys", delivery.keys, allow_head=False),
         web.post("/gateway/graphql", Endpoint(delivery).post),
     ]
 

@@ -197,6 +197,12 @@ READS: dict[str, Look | Elsewhere] = {
     "credentialRights": Look(
         "{ credentialRights(credentialId: $credential) { credential { id } } }", TEAM, OUTSIDE
     ),
+    "enforcedAt": Look(
+        '{ enforcedAt(gatewayId: $gateway, credentialId: $credential, at: "2026-01-01T00:00:00Z")'
+        " { gateway { id } credential { id } } }",
+        PROVIDER,
+        OUTSIDE | DEVELOPERS,
+    ),
     "explainLimits": Look(
         "{ explainLimits(subscription: $team_subscription) { position rateLimit { windowS } } }",
         frozenset(),
