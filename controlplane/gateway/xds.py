@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from uuid import UUID
 
@@ -166,7 +166,8 @@ class Discovery:
             if len(self._offered) > GROUPS:
                 self._forget()
         self._offered.move_to_end(group_id)
-        await offered.refresh(served.view)
+        changes = partial(self._delivery.mirrors.changes, caller.organization_id)
+        await offered.refresh(served, changes)
         following = self._following.get(group_id)
         if following is None or following.done():
             self._following[group_id] = asyncio.create_task(
@@ -185,13 +186,14 @@ class Discovery:
 
     async def _follow(self, organization_id: UUID, group_id: str, offered: Offered) -> None:
         """Render whenever the group changes, until nobody polls for it."""
+        changes = partial(self._delivery.mirrors.changes, organization_id)
         while self._offered.get(group_id) is offered and not self._app.stopping.is_set():
             try:
                 served = await self._delivery.mirrors.served(organization_id, group_id, None)
                 woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 served.waiters.add(woken)
                 try:
-                    await offered.refresh(served.view)
+                    await offered.refresh(served, changes)
                     if not woken.done():
                         async with asyncio.timeout(HELD_S):
                             await woken
