@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 from domain.aggregate import DomainError
 from domain.routing import Body, Document
 
-RENDERERS: tuple[str, ...] = ()
+RENDERERS: tuple[str, ...] = ("haproxy",)
 """The vendors, each the name of a module here that is imported when it is used."""
 
 KEY_HEADER = "x-api-key"
@@ -34,15 +34,6 @@ Fragment = TypeVar("Fragment")
 
 class RenderedInvalidError(DomainError):
     """The gateway would not take what was rendered; nothing of it is served."""
-
-    def __init__(self, reason: str) -> None:
-        """Say what the vendor's own check said."""
-        super().__init__("rendered")
-        self.reason = reason
-
-    def __str__(self) -> str:
-        """Return the message with the reason."""
-        return f"{super().__str__()} {self.reason}"
 
 
 @dataclass(frozen=True)
