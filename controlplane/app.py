@@ -15,6 +15,7 @@ from asyncpg import Connection, Record
 from controlplane import secret
 from controlplane.auth import Bearers
 from controlplane.context import Caller, Context, Services
+from controlplane.gateway.mirrors import Mirrors
 from controlplane.processes.timer import keep_time
 from controlplane.settings import Settings
 from controlplane.store import UNREACHABLE, Pool
@@ -52,10 +53,13 @@ class App:
     """Whose signed tokens are let in beside ours, if any."""
     bearers: Bearers = field(init=False)
     """Who was let in last by a token of ours."""
+    mirrors: Mirrors = field(init=False)
+    """The configurations of gateways in memory, made when they are first asked for."""
 
     def __post_init__(self) -> None:
-        """Remember nobody yet."""
+        """Remember nobody yet, and nothing."""
         object.__setattr__(self, "bearers", Bearers(self.services.store))
+        object.__setattr__(self, "mirrors", Mirrors(self))
 
     def is_at_hand(self, token: str) -> bool:
         """Tell whether a bearer token can be refused without asking the database."""
@@ -77,6 +81,12 @@ class App:
             if token_id is not None:
                 store.suspect_all([token_id])  # it may have been revoked, and nobody told us
         return await self.bearers.caller(token, self.services.now())
+
+    def known(self, token: str) -> Caller | None:
+        """Return who shows a token that can be let in without a question to anyone, or None."""
+        if self.projector.unheard_s() > self.settings.token_trust_s:
+            return None
+        return self.bearers.known(token, self.services.now())
 
     def context(self, caller: Caller, correlation: str = "") -> Context:
         """Return what one request of the caller may reach."""
@@ -148,8 +158,10 @@ async def running(
         if follow:
             for task in (
                 asyncio.create_task(projector.follow(connect_checked, store), name="projector"),
-                asyncio.create_task(keep_tidy(pool), name="retention"),
-                asyncio.create_task(keep_time(services), name="timer"),
+                asyncio.create_task(
+                    keep_tidy(pool, settings.observations_kept_d), name="retention"
+                ),
+                asyncio.create_task(keep_time(services, settings.gateway_stale_s), name="timer"),
             ):
                 stack.push_async_callback(_stop, task)
         app = App(settings, services, projector, history.epoch, history=history)

@@ -124,20 +124,32 @@ class Bearers:
         """
         if token is None:
             return ANONYMOUS
-        digest = sha256(token.encode(errors="surrogateescape")).digest()
-        known = self._known.get(digest)
+        known = self.known(token, now)
         if known is not None:
-            found, caller = known
-            if self._store.at_hand(found.id) is found and found.valid(now):
-                self._known.move_to_end(digest)
-                return caller
-            del self._known[digest]
+            return known
         found = await _recognised(token, self._store, now)
         caller = caller_of(found)
-        self._known[digest] = (found, caller)
+        self._known[_digest(token)] = (found, caller)
         if len(self._known) > self._limit:
             self._known.popitem(last=False)
         return caller
+
+    def known(self, token: str, now: datetime) -> Caller | None:
+        """Return who shows a token that is remembered and holds; None to find that out."""
+        digest = _digest(token)
+        known = self._known.get(digest)
+        if known is None:
+            return None
+        found, caller = known
+        if self._store.at_hand(found.id) is found and found.valid(now):
+            self._known.move_to_end(digest)
+            return caller
+        del self._known[digest]
+        return None
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode(errors="surrogateescape")).digest()
 
 
 async def _recognised(token: str, store: EventStore, now: datetime) -> AccessToken:

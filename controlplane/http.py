@@ -80,20 +80,28 @@ def _refused(error: Exception, reference: str) -> web.Response:
     return problem(status, str(type(error).__doc__), reference, str(error))
 
 
+def request_ids(app: App) -> Callable[[], str]:
+    """Return what gives each request an id.
+
+    It is as unique as one of its own for each would be, and made in a tenth of the time.
+    """
+    first, counted = app.services.new_id().hex, itertools.count(1)
+    return lambda: f"{first}.{next(counted)}"
+
+
 def middleware(app: App) -> Middleware:
     """Return the middleware that gives each request its id, its caller and readable errors."""
     settings = app.settings
     throttle = Throttle(
         settings.login_failures, settings.trusted_proxies, app.services.entropy(SALT_BYTES)
     )
-    # Unique as an id of its own for each would be, and made in a tenth of the time.
-    first, counted = app.services.new_id().hex, itertools.count(1)
+    new_id = request_ids(app)
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         offered = request.headers.get("X-Request-Id", "")
         if not (offered and _REQUEST_ID.fullmatch(offered)):
-            offered = f"{first}.{next(counted)}"
+            offered = new_id()
         reference = offered
         REQUEST.set(reference)  # for this task; another request has its own
         try:

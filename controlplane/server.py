@@ -18,6 +18,7 @@ from prometheus_client import Histogram
 from controlplane import audit, health, http, metrics, openapi, revocations
 from controlplane.app import App
 from controlplane.gateway import routes as gateway
+from controlplane.gateway.delivery import Delivery
 from controlplane.graphql import cors
 from controlplane.graphql import view as graphql
 from controlplane.logs import AccessLogger, EveryAccessLogger
@@ -48,6 +49,7 @@ class Site:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self.delivery = Delivery(app)
         self._answering = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -63,8 +65,9 @@ class Site:
             ],
             client_max_size=settings.body_limit_bytes,
         )
-        for surface in (health, openapi, audit, graphql, gateway, graphiql):
+        for surface in (health, openapi, audit, graphql, graphiql):
             application.add_routes(surface.routes(self._app))
+        application.add_routes(gateway.routes(self.delivery))
         return application
 
     def _outermost(self) -> Middleware:
@@ -127,6 +130,8 @@ async def listening(app: App, bound: socket.socket) -> AsyncIterator[None]:
         handler_cancellation=True,
     )
     await runner.setup()
+    if runner.server is not None:
+        gateway.before_routing(routes.delivery, runner.server)
     pulse = asyncio.create_task(metrics.pulse(lambda: app.projector.position), name="pulse")
     site = web.SockSite(runner, bound, backlog=BACKLOG)
     # Code and schemas stay: looking through them for garbage took 65 to 130 ms each time.

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 from domain.aggregate import DomainError
+from domain.contract.finding import Level, gravest
+from domain.contract.graphql_diff import diff_graphql
 from domain.contract.read import read_contract
 
 
@@ -28,9 +30,49 @@ def contracts_read(folder: Path) -> float | None:
     return 1 - refused / len(documents)
 
 
+GRAPHQL_VERDICTS = {
+    Level.ERROR: "breaking",
+    Level.WARNING: "dangerous",
+    Level.INFO: "safe",
+    None: "safe",
+}
+GRAPHQL_DISAGREED = {
+    "directive-repeatable-removed": "a document that repeats the directive is refused",
+    "deprecation-reason": "a client reads nothing from the reason of a deprecation",
+}
+"""Parts of the ids of cases where we say something else on purpose, and why."""
+
+
+def graphql_agreement(folder: Path) -> float | None:
+    """Return the fraction of the GraphQL pairs whose verdict is the one that the anchors share."""
+    path = folder / "contracts" / "graphql_cases.json"
+    if not path.exists():
+        return None
+    cases = json.loads(path.read_text())
+    agreed = 0
+    for case in cases:
+        findings = diff_graphql(case["old"], case["new"])
+        verdict = GRAPHQL_VERDICTS[gravest(findings)]
+        agreed += bool(case["anchors_agree"]) and verdict == case["expected"]
+        if verdict != case["expected"]:
+            known = [why for part, why in GRAPHQL_DISAGREED.items() if part in case["id"]]
+            sys.stdout.write(
+                f"graphql: {case['id']} expects {case['expected']}, we say {verdict}"
+                f" ({', '.join(sorted({finding.rule for finding in findings}))})"
+                f"{'' if case['anchors_agree'] else '; the anchors disagree'}"
+                f"; {' '.join(known) or 'not explained'}\n"
+            )
+    shared = sum(bool(case["anchors_agree"]) for case in cases)
+    sys.stdout.write(f"graphql: {agreed} of {shared} agree\n")
+    return agreed / shared
+
+
 def main(folder: Path) -> None:
     """Run what the folder has."""
-    totals = {"contracts.read": contracts_read(folder)}
+    totals = {
+        "contracts.read": contracts_read(folder),
+        "graphql.agreement": graphql_agreement(folder),
+    }
     found = {name: round(value, 4) for name, value in totals.items() if value is not None}
     sys.stdout.write(json.dumps(found) + "\n")
 

@@ -209,6 +209,8 @@ class History:
             case Subscription():
                 moves = _MOVES.get(thing.state, _OVER)
                 moves[verb % len(moves)](thing, at, why)
+            case Gateway():
+                _change_gateway(thing, verb, at, why)
             case Developer() | Invitation():
                 _change_person(thing, verb, at, why)
             case Team() | Application():
@@ -377,6 +379,18 @@ def _change_person(thing: Developer | Invitation, verb: int, at: datetime, why: 
             thing.change_role(TeamRole.ADMIN, at=at, why=why)
         case Developer():
             thing.grant_tokens([UUID(int=verb)], at=at, why=why)
+
+
+def _change_gateway(thing: Gateway, verb: int, at: datetime, why: Why) -> None:
+    if thing.drained:
+        thing.reinstate(at=at, why=why)
+    elif verb % 5 == 0:
+        thing.drain(at=at, why=why)
+    else:
+        silent_since, cursor = (at if verb % 2 else None), ("1.1" if verb % 3 else None)
+        thing.note(
+            silent_since=silent_since, diverged_at=cursor, content_hash="a" * 64, at=at, why=why
+        )
 
 
 def _page(id_: UUID, product_id: UUID, slug: str, at: datetime, why: Why) -> Page:

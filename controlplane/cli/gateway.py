@@ -1,125 +1,124 @@
-"""`controlplane gateway`: what runs beside a gateway."""
+"""`controlplane gateway`: what gateways start from and trust."""
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from controlplane.cli.session import UsageError, progress
+from controlplane.cli.session import UsageError, asking, organization_of, progress, session
 
 if TYPE_CHECKING:
-    from controlplane.gateway.renderers import Site
+    from controlplane.gateway.keyring import Ring
 
-TOKEN = "CONTROLPLANE_GATEWAY_TOKEN"  # noqa: S105  # the name of the variable
-WAIT_S_MAX = 60
+DAY_S = 24 * 3_600
+JWKS_BYTES = 2**20
 
-cli = typer.Typer(help="What runs beside a gateway.", no_args_is_help=True)
-
-Vendor = Annotated[str, typer.Option(help="envoy or haproxy.")]
-Directory = Annotated[Path, typer.Option(help="Where the gateway finds its files.")]
-Host = Annotated[str, typer.Option(help="Address the gateway listens at.")]
-Port = Annotated[int, typer.Option(help="Port the gateway listens at.", min=1, max=65_535)]
-Url = Annotated[str, typer.Option(help="Of the control plane.", envvar="CONTROLPLANE_GATEWAY_URL")]
-AdminPort = Annotated[
-    int, typer.Option(help="Port of the gateway's administration; 0 for none.", max=65_535)
-]
-TokenFile = Annotated[
-    Path | None, typer.Option(help=f"Has the gateway's token; else {TOKEN} is it.")
-]
+cli = typer.Typer(help="Gateways, and what they start from.", no_args_is_help=True)
 
 
-@cli.command("bootstrap")
-def bootstrap(
-    vendor: Vendor,
-    out: Directory,
+@cli.command("snapshot")
+def snapshot(
     *,
-    host: Host = "127.0.0.1",
-    port: Port = 8000,
-    admin_port: AdminPort = 0,
-    url: Url = "http://127.0.0.1:8080",
-    token_file: TokenFile = None,
+    group: Annotated[str, typer.Option(help="Slug of the gateway group.")],
+    out: Annotated[Path, typer.Option(help="File to replace; it is always whole.")],
+    organization: Annotated[
+        str | None, typer.Option(help="Slug; the only one if left out.")
+    ] = None,
 ) -> None:
-    """Write the files that a gateway starts with; it refuses every call until it knows more."""
-    from controlplane.gateway.agent import files
-    from controlplane.gateway.renderers import renderer
+    """Write the signed configuration of a group, from which gateways start without us."""
+    from controlplane import loop
 
-    out.mkdir(parents=True, exist_ok=True)
-    site = _site(vendor, out, host, port, admin_port, url, token_file)
-    found = renderer(vendor).bootstrap(site)
-    files.write_all(out, found)
-    for name in sorted(found):
-        typer.echo(str(out / name))
+    written = loop.run(_snapshot(group, organization))
+    _replace(out, written)
+    progress(f"Wrote {len(written):,} bytes to {out}.")
 
 
-@cli.command("agent")
-def agent(
-    vendor: Vendor,
-    directory: Directory,
+async def _snapshot(group: str, organization: str | None) -> bytes:
+    from controlplane.gateway.delivery import Delivery
+
+    async with session() as app:
+        caller = asking(app, await organization_of(app, organization)).caller
+        delivery = Delivery(app)
+        served = await delivery.served(caller, group, ())
+        return (await delivery.document(caller, served, None)).encode()
+
+
+def _replace(out: Path, written: bytes) -> None:
+    """Have a file hold this, or what it held before: never a part."""
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(written)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(out)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UsageError(f"{out} cannot be written: {error.strerror}.") from None
+
+
+@cli.command("verify")
+def verify(
+    file: Annotated[Path, typer.Argument(help="A snapshot.")],
     *,
-    host: Host = "127.0.0.1",
-    port: Port = 8000,
-    admin_port: AdminPort = 0,
-    url: Url = "http://127.0.0.1:8080",
-    token_file: TokenFile = None,
-    group: Annotated[str | None, typer.Option(help="Slug; not for a gateway's own token.")] = None,
-    state: Annotated[
-        Path | None, typer.Option(help="Where the agent keeps what it holds; DIRECTORY/state.")
-    ] = None,
-    keys: Annotated[
-        Path | None, typer.Option(help="JWK set of the keys that configurations are signed by.")
-    ] = None,
-    begin: Annotated[Path | None, typer.Option("--from", help="A snapshot to begin with.")] = None,
-    wait_s: Annotated[
-        float, typer.Option(help="How long a poll is held.", min=0, max=WAIT_S_MAX)
-    ] = 30,
-    once: Annotated[
-        bool, typer.Option("--once", help="End when the gateway runs the latest.")
+    keys: Annotated[Path, typer.Option(help="JWK set, as GET /gateway/v1/keys gives it.")],
+) -> None:
+    """Check signature, content and age of a snapshot; exit code 1 if it must not be used."""
+    from datetime import UTC, datetime
+
+    from domain.signed import UntrustedError, verify_snapshot
+
+    document = _json(file)
+    try:
+        # The clock of whoever looks at it: no control plane is running here.
+        verify_snapshot(document, _json(keys).get("keys", []), datetime.now(UTC))  # noqa: TID251
+    except UntrustedError as error:
+        raise UsageError(f"{file}: {error}") from None
+    typer.echo(
+        f"{document['group']['slug']} at {document['cursor']}, {document['content_hash']},"
+        f" issued {document['issued_at']}"
+    )
+
+
+def _json(file: Path) -> dict[str, Any]:
+    import orjson
+
+    try:
+        document = orjson.loads(file.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"{file} is no JSON object.")
+    return document
+
+
+@cli.command("rotate-key")
+def rotate_key(
+    *,
+    overlap_s: Annotated[
+        int, typer.Option(help="Seconds from the announcement until it signs.")
+    ] = DAY_S,
+    compromised: Annotated[
+        bool, typer.Option("--compromised", help="Trust no key of before any more, from now on.")
     ] = False,
 ) -> None:
-    """Have a gateway enforce what the control plane says, until Ctrl-C or SIGTERM."""
-    from controlplane import logs, loop
-    from controlplane.gateway.agent.process import Options, run
+    """Announce the key by which configurations will be signed, and print all that are trusted."""
+    from controlplane import loop
+    from controlplane.gateway.keyring import OVERLAP_S_MAX, OVERLAP_S_MIN
 
-    logs.configure("info")
-    directory.mkdir(parents=True, exist_ok=True)
-    site = _site(vendor, directory, host, port, admin_port, url, token_file)
-    token = token_file.read_text().strip() if token_file else os.environ.get(TOKEN, "")
-    if not token:
-        raise UsageError(f"The gateway's token comes from --token-file or {TOKEN}.")
-    progress(f"The agent of {vendor} in {site.directory}.")
-    options = Options(
-        vendor=vendor,
-        site=site,
-        token=token,
-        group=group,
-        state=state or directory / "state",
-        keys=keys,
-        begin=begin,
-        wait_s=wait_s,
-        once=once,
-    )
-    loop.run(run(options))
+    if not OVERLAP_S_MIN <= overlap_s <= OVERLAP_S_MAX:
+        raise UsageError(f"--overlap-s is {OVERLAP_S_MIN} to {OVERLAP_S_MAX}.")
+    ring = loop.run(_rotate_key(overlap_s, compromised=compromised))
+    for key in ring.jwks:
+        signs = "  signs" if key is ring.signing.jwk else ""
+        typer.echo(f"{key['kid']}{signs}")
 
 
-def _site(  # what the options of both commands say
-    vendor: str,
-    directory: Path,
-    host: str,
-    port: int,
-    admin_port: int,
-    url: str,
-    token_file: Path | None,
-) -> "Site":
-    from controlplane.gateway.renderers import RENDERERS, Site
+async def _rotate_key(overlap_s: int, *, compromised: bool) -> "Ring":
+    from controlplane.gateway.keyring import Keyring
 
-    if vendor not in RENDERERS:
-        raise UsageError(f"There is no vendor {vendor!r}: it is one of {', '.join(RENDERERS)}.")
-    return Site(
-        directory=str(directory.resolve()),
-        listen_host=host,
-        listen_port=port,
-        admin_port=admin_port,
-        control_plane=url.rstrip("/"),
-        token_file=str(token_file.resolve()) if token_file else "",
-    )
+    async with session() as app:
+        keys = Keyring(app.services)
+        await keys.ring()  # a first one signs before a next one is announced
+        return await keys.rotate(overlap_s, compromised=compromised)

@@ -80,7 +80,7 @@ class Group:
         self.id: str = body["id"]
         self.slug: str = body["slug"]
         self.products: list[str] = body["products"]
-        self.head = {"id": self.id, "slug": self.slug, "environment": body["environment"]}
+        self.head = {name: said for name, said in body.items() if name != "products"}
         self.from_position = row.from_position
         self._serves = frozenset(self.products)
 

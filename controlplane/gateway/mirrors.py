@@ -4,12 +4,11 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Hashable, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import UUID
 
 import structlog
 
-from controlplane.app import App
 from controlplane.commands import NotFoundError
 from controlplane.gateway import rows
 from controlplane.gateway.group import Changes, Group, Live, View, before, difference, interval
@@ -18,6 +17,9 @@ from controlplane.store import UNREACHABLE, Connection, UnavailableError
 from controlplane.store.eventstore import head
 from controlplane.store.projector import ReadModelsBehindError
 from domain.routing import GROUP
+
+if TYPE_CHECKING:
+    from controlplane.app import App
 
 log = structlog.get_logger()
 MIRRORS = 64
@@ -40,7 +42,7 @@ Kept = TypeVar("Kept", bound=_Used)
 class Mirrors:
     """The mirrors of one process, the least asked for forgotten."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: "App") -> None:
         self._app = app
         self._mirrors: OrderedDict[UUID, Mirror] = OrderedDict()
         self._loading: dict[UUID, asyncio.Lock] = {}

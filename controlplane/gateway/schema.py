@@ -12,7 +12,6 @@ import orjson
 from graphene_directives import build_schema
 
 from controlplane.context import Context
-from controlplane.gateway import acknowledgement
 from controlplane.gateway.delivery import Delivery
 from controlplane.gateway.document import Cursor, Document
 from controlplane.gateway.policy import COST, SCOPE, cost, scope
@@ -35,7 +34,7 @@ class Asked:
 
 
 class ConfigRow(graphene.Scalar):
-    """A row as JSON, exactly as GET /gateway/v1/config sends it and as it is hashed."""
+    """A JSON object, exactly as GET /gateway/v1/config sends it and as it is hashed."""
 
     @staticmethod
     def serialize(row: bytes) -> orjson.Fragment:
@@ -55,6 +54,9 @@ class GroupOfGateways(graphene.ObjectType):
     slug = graphene.String(required=True, description="Its name in addresses.")
     environment = graphene.String(
         required=True, description="Which of the upstreams of a version its gateways call."
+    )
+    confirmed_epoch = graphene.Int(
+        required=True, description="Up to which epoch tombstones of earlier ones may be forgotten."
     )
 
 
@@ -82,6 +84,12 @@ class GatewayConfig(graphene.ObjectType):
     )
     intentionally_empty = graphene.Boolean(
         required=True, description="Whether having no rows is right."
+    )
+    signing_keys = graphene.List(
+        graphene.NonNull(ConfigRow), required=True, description="The JWKs to trust from now on."
+    )
+    signature = graphene.Field(
+        ConfigRow, required=True, description="By which of them the state it leads to is signed."
     )
     products = graphene.List(
         graphene.NonNull(ConfigRow), required=True, description="Rows of products."
@@ -159,6 +167,23 @@ class AcknowledgedConfig(graphene.ObjectType):
     )
 
 
+class ReportConfigErrorInput(graphene.InputObjectType):
+    """What the gateway cannot run."""
+
+    cursor = graphene.String(required=True, description="The cursor of the configuration.")
+    reason = graphene.String(
+        required=True,
+        description="What is wrong with it, in its words; 1,000 characters of it are kept.",
+    )
+
+
+class ReportedConfigError(graphene.ObjectType):
+    """An error that was kept."""
+
+    cursor = graphene.String(required=True, description="The cursor that was rejected.")
+    reported_at = graphene.String(required=True, description="When, by the database, in UTC.")
+
+
 class Mutation(graphene.ObjectType):
     """What a gateway can say."""
 
@@ -184,25 +209,46 @@ class Mutation(graphene.ObjectType):
         if not _HASH.fullmatch(content_hash):
             raise ContentHashInvalidError("content_hash")
         served = await asked.delivery.served(caller, None, (cursor,))
-        assert caller.gateway_id is not None  # without a group, only a gateway is served
-        async with asked.delivery.mirrors.connection() as connection:
-            kept = await acknowledgement.record(
-                connection, caller.organization_id, caller.gateway_id, cursor, content_hash
-            )
-        current = asked.delivery.is_current(served, cursor)
+        kept = await asked.delivery.observations.acknowledged(caller, served, cursor, content_hash)
         return {
             "cursor": str(kept.cursor),
             "acknowledged_at": kept.acknowledged_at.isoformat(),
             "running_since": kept.running_since.isoformat(),
-            "current": current,
-            "diverged": current and served.view.content_hash != content_hash,
+            "current": asked.delivery.is_current(served, cursor),
+            "diverged": kept.diverged,
         }
+
+    report_config_error = graphene.Field(
+        ReportedConfigError,
+        required=True,
+        input=graphene.Argument(
+            ReportConfigErrorInput, required=True, description="What it cannot run."
+        ),
+        description="Say which configuration the gateway got and cannot run, and why.",
+    )
+    scope(requires="config:acknowledge", field=report_config_error)
+    cost(weight=20, field=report_config_error)
+
+    @staticmethod
+    async def resolve_report_config_error(
+        _: object,
+        info: graphene.ResolveInfo,
+        input: dict[str, str],  # noqa: A002  # GraphQL calls the argument so
+    ) -> dict[str, Any]:
+        """Keep the error; what the gateway runs stays what it acknowledged."""
+        asked: Asked = info.context
+        caller, cursor = asked.context.caller, Cursor.parse(input["cursor"], "cursor")
+        await asked.delivery.served(caller, None, (cursor,))
+        at = await asked.delivery.observations.rejected(caller, cursor, input["reason"])
+        return {"cursor": str(cursor), "reported_at": at.isoformat()}
 
 
 def _fields(document: Document) -> dict[str, Any]:
-    rows = document.rows
+    head, rows = document.head, document.rows
     return {
-        **document.head,
+        **head,
+        "signing_keys": [orjson.dumps(key) for key in head["signing_keys"]],
+        "signature": orjson.dumps(head["signature"]),
         "products": rows[PRODUCT],
         "versions": rows[VERSION],
         "plans": rows[PLAN],

@@ -7,14 +7,11 @@ import orjson
 import strawberry
 from asyncpg import Record
 
-from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
 from controlplane.graphql import gateway_config, product, visibility
 from controlplane.graphql.as_of import AsOfArgument
-from controlplane.graphql.changes import Asked, Changed, change
-from controlplane.graphql.errors import Rejected
 from controlplane.graphql.gateway_config import GatewayConfig
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one, same_noun
-from controlplane.graphql.node import Node, named, named_key
+from controlplane.graphql.node import Node, named_key
 from controlplane.graphql.paging import (
     After,
     Before,
@@ -38,6 +35,15 @@ class Gateway(Node):
 
     group_key: strawberry.Private[Key]
     name: str = strawberry.field(description="Its name for people.")
+    drained_at: datetime | None = strawberry.field(
+        description="Since when it is out of service; null when it is in."
+    )
+    stale_since: datetime | None = strawberry.field(
+        description="Since when nothing was heard of it, once that was recorded as too long."
+    )
+    diverged_since: datetime | None = strawberry.field(
+        description="Since when it is recorded that it runs something else than it says."
+    )
     version: int = strawberry.field(description="How often it changed.")
     created_at: datetime = strawberry.field(description="When it was registered.")
 
@@ -84,6 +90,9 @@ def _gateway(row: Record) -> Gateway:
         key=(row["organization_id"], row["id"]),
         group_key=(row["organization_id"], row["group_id"]),
         name=row["name"],
+        drained_at=row["drained_at"],
+        stale_since=row["stale_since"],
+        diverged_since=row["diverged_since"],
         version=row["version"],
         created_at=row["created_at"],
     )
@@ -166,99 +175,3 @@ class GatewayQueries:
         """
         key = named_key(group_id, "GatewayGroup", ("uuid",))
         return await gateway_config.read(info, GATEWAY_GROUP, key or (None,), as_of)
-
-
-@strawberry.input
-class OpenGatewayGroupInput(Asked):
-    """The group to set up."""
-
-    slug: str = strawberry.field(
-        description="Unique in the organization; 1 to 63 lower-case letters, digits and hyphens."
-    )
-    environment: str = strawberry.field(description="The slug of the environment.")
-    product_ids: list[strawberry.ID] = strawberry.field(
-        default_factory=list,
-        description="The ids of the products it serves, at most 1,000; none means all.",
-    )
-
-
-@strawberry.input
-class RegisterGatewayInput(Asked):
-    """The gateway to announce."""
-
-    group_id: strawberry.ID = strawberry.field(description="The id of its group.")
-    name: str = strawberry.field(description="For people; 1 to 200 characters.")
-
-
-@strawberry.type
-class GatewayGroupChanged(Changed):
-    """The group, and what happened to it."""
-
-    @strawberry.field
-    async def gateway_group(self, info: Info) -> GatewayGroup | None:
-        """Return the group; null after a dry run."""
-        return await self.node(info, GATEWAY_GROUP)
-
-
-@strawberry.type
-class GatewayChanged(Changed):
-    """The gateway, and what happened to it."""
-
-    @strawberry.field
-    async def gateway(self, info: Info) -> Gateway | None:
-        """Return the gateway; null after a dry run."""
-        return await self.node(info, GATEWAY)
-
-
-OpenGatewayGroupResult = Annotated[
-    GatewayGroupChanged | Rejected,
-    strawberry.union(
-        "OpenGatewayGroupResult", description="What openGatewayGroup did, or why not."
-    ),
-]
-RegisterGatewayResult = Annotated[
-    GatewayChanged | Rejected,
-    strawberry.union("RegisterGatewayResult", description="What registerGateway did, or why not."),
-]
-
-
-@strawberry.type
-class GatewayMutations:
-    """What can be done about gateways."""
-
-    @strawberry.mutation
-    async def open_gateway_group(
-        self, info: Info, input: OpenGatewayGroupInput
-    ) -> OpenGatewayGroupResult:
-        """Set up gateways that enforce the same configuration; needs gateway:register."""
-        return await change(
-            info,
-            GatewayGroupChanged,
-            GATEWAY_GROUP,
-            input,
-            lambda: OpenGatewayGroup(
-                slug=input.slug,
-                environment=input.environment,
-                product_ids=tuple(
-                    named(id_, "ApiProduct", "product_ids") for id_ in input.product_ids
-                ),
-                **input.said(),
-            ),
-        )
-
-    @strawberry.mutation
-    async def register_gateway(
-        self, info: Info, input: RegisterGatewayInput
-    ) -> RegisterGatewayResult:
-        """Announce a gateway, which polls once it has a token; needs gateway:register."""
-        return await change(
-            info,
-            GatewayChanged,
-            GATEWAY,
-            input,
-            lambda: RegisterGateway(
-                group_id=named(input.group_id, "GatewayGroup", "group_id"),
-                name=input.name,
-                **input.said(),
-            ),
-        )

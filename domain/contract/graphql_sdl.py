@@ -68,7 +68,7 @@ def read_sdl(text: str) -> Contract:
     TooManyOperationsError, and NotAnApiDocumentError when it has operations to execute or no
     Query type.
     """
-    document = _parsed(text)
+    document = parsed(text)
     schemas: list[SchemaDefinitionNode | SchemaExtensionNode] = []
     fields: dict[str, list[FieldDefinitionNode]] = {}
     for definition in document.definitions:
@@ -91,7 +91,11 @@ def read_sdl(text: str) -> Contract:
     )
 
 
-def _parsed(text: str) -> DocumentNode:
+def parsed(text: str) -> DocumentNode:
+    """Return the syntax tree of a document, without the places in it.
+
+    Raises DocumentTooLargeError, DocumentTooComplexError, DocumentBrokenError.
+    """
     if len(text) > SDL_BYTES:
         raise DocumentTooLargeError("document", f"This one has {len(text):,} characters.")
     try:

@@ -53,8 +53,12 @@ async def upstream() -> AsyncIterator[str]:
         await server.close()
 
 
+@dataclass
 class Seller(Provider):
     """A provider whose products have the upstream of the test."""
+
+    keys: dict[str, str] = field(default_factory=dict)
+    """The ids of the keys by their secrets."""
 
     async def sell(
         self, slug: str, url: str, terms: PlanTerms = TERMS, number: str = "1.0.0"
@@ -92,11 +96,6 @@ class Seller(Provider):
         self.ids[answer.secret] = subscription
         self.keys[answer.secret] = str(vars(answer.outcome.events[0])["credential_id"])
         return answer.secret
-
-    @property
-    def keys(self) -> dict[str, str]:
-        """The ids of the keys by their secrets."""
-        return self.__dict__.setdefault("_keys", {})
 
 
 def free_port() -> int:

@@ -8,18 +8,20 @@ chance, so that gateways that lost the control plane together do not come back t
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
-from controlplane.gateway.agent.gateway import Gateway
+from controlplane.gateway.agent.gateway import Gateway, GatewayError
 from controlplane.gateway.agent.held import Change, Held
 from controlplane.gateway.agent.kept import Kept
 from controlplane.gateway.agent.source import Source, SourceError
 from controlplane.gateway.agent.status import Status
 from controlplane.gateway.agent.trust import Trust
+from controlplane.gateway.renderers import RenderedInvalidError
 from domain.aggregate import DomainError
 from domain.routing import DeltaMisfitError
 
@@ -76,6 +78,7 @@ class Agent:
                 self._failures = 0
             except DomainError as error:
                 self._tell("agent.failed", error)
+                await self._report(error)
                 self._failures += 1
                 heard = False
             self._write_status()
@@ -110,7 +113,7 @@ class Agent:
 
         Raises DomainError or DeltaMisfitError, and then holds what it held.
         """
-        self.trust.check(document)
+        self.trust.check(document, self.now())
         try:
             if document["full"] or self.held is None:
                 new = Held(document)
@@ -121,6 +124,7 @@ class Agent:
                 changes = self.held.apply(document)
                 if self._pending is not None:
                     self._pending += changes
+            self.trust.took(document)
             self._since = self.held.cursor
             return bool(document["full"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -153,6 +157,12 @@ class Agent:
             self._since = None
             raise SourceError(detail="It says that what we hold diverged.")
         self._acknowledged = cursor
+
+    async def _report(self, error: DomainError) -> None:
+        """Tell the control plane that what it said cannot be run."""
+        if self.held and isinstance(error, GatewayError | RenderedInvalidError):
+            with suppress(SourceError):
+                await self.source.report(self.held.cursor, str(error))
 
     def _tell(self, event: str, error: DomainError) -> None:
         log.error(event, error=str(error), kind=type(error).__name__)

@@ -44,9 +44,13 @@ class Held:
     def __init__(self, snapshot: Document) -> None:
         """Take a snapshot. Raises what `_checked` raises, KeyError or TypeError if it is none."""
         self.head = _head(snapshot)
-        self.rows = {kind: {row["id"]: row for row in snapshot[LISTS[kind]]} for kind in KINDS}
-        leaves = [_leaf(kind, row) for kind, rows in self.rows.items() for row in rows.values()]
-        self._hash = ContentHash([leaf(GROUP, canonical(snapshot["group"])), *leaves])
+        self.rows: dict[str, dict[str, Body]] = {
+            kind: {row["id"]: row for row in snapshot[name]} for kind, name in LISTS.items()
+        }
+        self.rows[GROUP] = {snapshot["group"]["id"]: snapshot["group"]}
+        self._hash = ContentHash(
+            leaf(kind, canonical(row)) for kind, rows in self.rows.items() for row in rows.values()
+        )
         self._checked(self.head)
 
     @property
@@ -61,7 +65,8 @@ class Held:
     def document(self) -> dict[str, Any]:
         """Return the snapshot, as `domain.routing.apply` would have made it."""
         lists = {
-            LISTS[kind]: [rows[id_] for id_ in sorted(rows)] for kind, rows in self.rows.items()
+            name: [row for _, row in sorted(self.rows[kind].items())]
+            for kind, name in LISTS.items()
         }
         return {**self.head, **lists, "full": True}
 
@@ -70,15 +75,17 @@ class Held:
 
         Raises DeltaMisfitError, ContentHashWrongError, EmptyByAccidentError.
         """
-        if delta["since"] != self.cursor or delta["group"] != self.head["group"]:
+        if delta["since"] != self.cursor or delta["group"]["id"] not in self.rows[GROUP]:
             raise DeltaMisfitError
         wanted: dict[tuple[str, str], Body | None] = {
             (kind, row["id"]): row for kind, name in LISTS.items() for row in delta[name]
         }
+        wanted[GROUP, delta["group"]["id"]] = delta["group"]
         wanted |= {(each["kind"], each["id"]): None for each in delta["removed"]}
         changes = [
             Change(kind, id_, self.rows[kind].get(id_), after)
             for (kind, id_), after in wanted.items()
+            if self.rows[kind].get(id_) != after
         ]
         self._put(changes)
         try:
@@ -93,7 +100,7 @@ class Held:
         """Return how another configuration differs from this one."""
         return [
             Change(kind, id_, before, after)
-            for kind in KINDS
+            for kind in (GROUP, *KINDS)
             for id_ in {**self.rows[kind], **other.rows[kind]}
             if (before := self.rows[kind].get(id_)) != (after := other.rows[kind].get(id_))
         ]
@@ -102,22 +109,18 @@ class Held:
         for each in changes:
             rows = self.rows[each.kind]
             if each.before is not None:
-                self._hash.remove(_leaf(each.kind, each.before))
+                self._hash.remove(leaf(each.kind, canonical(each.before)))
                 del rows[each.id]
             if each.after is not None:
-                self._hash.add(_leaf(each.kind, each.after))
+                self._hash.add(leaf(each.kind, canonical(each.after)))
                 rows[each.id] = each.after
 
     def _checked(self, head: Mapping[str, Any]) -> None:
         if self.content_hash() != head["content_hash"]:
             raise ContentHashWrongError
-        if not any(self.rows.values()) and not head["intentionally_empty"]:
+        if not any(self.rows[kind] for kind in KINDS) and not head["intentionally_empty"]:
             raise EmptyByAccidentError
 
 
 def _head(document: Document) -> dict[str, Any]:
     return {name: said for name, said in document.items() if name not in _NOT_HEAD}
-
-
-def _leaf(kind: str, row: Body) -> bytes:
-    return leaf(kind, canonical(row))

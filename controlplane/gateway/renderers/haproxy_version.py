@@ -71,6 +71,7 @@ class Backend:
             f"http-request return status 404 {problem(404, 'There is no such operation.')}"
             " if !is_route",
             *_caller(plans),
+            *_quota(plans),
             *(line for nth, plan in enumerate(plans) for line in made._limits(nth, plan, product)),
             *_told(plans),
             *_deprecation(version, product, snapshot),
@@ -193,10 +194,19 @@ def _caller(plans: list[Body]) -> Iterator[str]:
         f"http-request return status 403 {problem(403, 'The key is for another product.')}"
         " if !is_granted"
     )
+
+
+def _quota(plans: list[Body]) -> Iterator[str]:
+    """Yield the refusal of calls whose quota, as the control plane says, is used up."""
+    hard = [plan for plan in plans if plan["quota"] and plan["quota"]["enforcement"] == "HARD"]
+    if not hard:
+        return
+    yield f"acl is_hard var(txn.plan) -m str {' '.join(plan['id'] for plan in hard)}"
     yield "acl is_used_up var(txn.key),field(5,.),sub(txn.now) gt 0"
     yield (
         f"http-request return status 429 {problem(429, 'The quota is used up.')}"
-        " hdr Retry-After %[var(txn.key),field(5,.),sub(txn.now),div(1000),add(1)] if is_used_up"
+        " hdr Retry-After %[var(txn.key),field(5,.),sub(txn.now),div(1000),add(1)]"
+        " if is_hard is_used_up"
     )
 
 

@@ -23,7 +23,7 @@ from controlplane.commands.subscription import IssueCredential, RequestSubscript
 from controlplane.commands.team import FormTeam
 from controlplane.context import Caller
 from controlplane.gateway.delivery import Delivery
-from controlplane.gateway.endpoint import Endpoint
+from controlplane.gateway.routes import before_routing, routes
 from domain.access_token import Role
 from domain.api_version import Upstream
 from domain.plan import Approval, PlanTerms, RateLimit
@@ -156,8 +156,7 @@ async def serving(app: App, waiters: int = 5_000) -> AsyncIterator[Client]:
     """Serve the gateway surface as the server does."""
     site = web.Application(middlewares=[http.middleware(app)])
     delivery = Delivery(app, waiters)
-    site.router.add_get(POLL, delivery.poll, allow_head=False)
-    site.router.add_post("/gateway/graphql", Endpoint(delivery).post)
+    site.add_routes(routes(delivery))
 
     async def stop(_: web.Application) -> None:
         app.stopping.set()
@@ -167,6 +166,9 @@ async def serving(app: App, waiters: int = 5_000) -> AsyncIterator[Client]:
     site.on_shutdown.append(stop)
     server = TestServer(site)
     await server.start_server(shutdown_timeout=5)
+    assert server.runner is not None
+    assert server.runner.server is not None
+    before_routing(delivery, server.runner.server)
     try:
         async with ClientSession(server.make_url("/"), auto_decompress=True) as session:
             yield Client(session, delivery, server)
