@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 from domain.aggregate import DomainError
 from domain.routing import Body, Document
 
-RENDERERS: tuple[str, ...] = ("haproxy",)
+RENDERERS: tuple[str, ...] = ("envoy", "haproxy")
 """The vendors, each the name of a module here that is imported when it is used."""
 
 KEY_HEADER = "x-api-key"
@@ -34,6 +34,10 @@ Fragment = TypeVar("Fragment")
 
 class RenderedInvalidError(DomainError):
     """The gateway would not take what was rendered; nothing of it is served."""
+
+    def __init__(self, reason: str) -> None:
+        """Say what the vendor's own check said."""
+        super().__init__("rendered", reason)
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class Memo:
         """Begin with nothing."""
         self._former: dict[tuple[str, str], tuple[tuple[Body, ...], Any]] = {}
         self._kept: dict[tuple[str, str], tuple[tuple[Body, ...], Any]] = {}
+        self._lasting: dict[str, Any] = {}
 
     def begin(self) -> None:
         """Begin a rendering; each renderer calls it once."""
@@ -99,6 +104,13 @@ class Memo:
         self._kept[key] = kept
         fragment: Fragment = kept[1]
         return fragment
+
+    def lasting(self, name: str, make: Callable[[], Fragment]) -> Fragment:
+        """Return what a vendor keeps under a name from one rendering to the next, made once."""
+        if name not in self._lasting:
+            self._lasting[name] = make()
+        kept: Fragment = self._lasting[name]
+        return kept
 
 
 def _differ(one: Body, other: Body) -> bool:

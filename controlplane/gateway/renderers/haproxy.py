@@ -154,9 +154,9 @@ def validate(rendered: Rendered) -> None:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise RenderedInvalidError(detail=f"haproxy -c: {error}") from None
+            raise RenderedInvalidError(f"haproxy -c: {error}") from None
     if checked.returncode:
-        raise RenderedInvalidError(detail=checked.stderr.replace(folder, "").strip()[-2_000:])
+        raise RenderedInvalidError(checked.stderr.replace(folder, "").strip()[-2_000:])
 
 
 def _config(text: str, files: dict[str, bytes], site: Site) -> bytes:
