@@ -38,6 +38,7 @@ class RenderedInvalidError(DomainError):
     def __init__(self, reason: str) -> None:
         """Say what the vendor's own check said."""
         super().__init__("rendered", reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
