@@ -19,6 +19,7 @@ from controlplane.commands.subscription import (
     AcceptSubscription,
     IssueCredential,
     RequestSubscription,
+    RevokeCredential,
     RotateCredential,
     SuspendSubscription,
 )
@@ -110,6 +111,35 @@ async def fill(app: App, own: Own) -> dict[str, str]:
     tokens = await _tokens(app, context, teams["Storefront"], gateway_id)
     await _seen(app)
     return tokens
+
+
+async def key(app: App) -> str:
+    """Return a new key of the application `shop-app` to the plan `free`; revoke the earlier one.
+
+    Raises DomainError, UnavailableError, ReadModelsBehindError.
+    """
+    context = await _organization(app)
+    subscription_id: UUID = await app.services.pool.fetchval(
+        "SELECT s.id FROM subscription AS s JOIN application AS a"
+        " ON (a.organization_id, a.id) = (s.organization_id, s.application_id)"
+        " JOIN plan AS p ON (p.organization_id, p.id) = (s.organization_id, s.plan_id)"
+        " WHERE s.organization_id = $1 AND a.name = 'shop-app' AND p.slug = 'free'",
+        context.caller.organization_id,
+    )
+    earlier = await app.services.pool.fetch(
+        "SELECT id FROM credential WHERE organization_id = $1 AND subscription_id = $2"
+        " AND label = $3 AND state = 'ACTIVE'",
+        context.caller.organization_id,
+        subscription_id,
+        TOKEN_NAME,
+    )
+    command = IssueCredential(subscription_id=subscription_id, label=TOKEN_NAME)
+    answer = await execute(command, context)
+    assert answer.secret is not None
+    for row in earlier:
+        revoke = RevokeCredential(subscription_id=subscription_id, credential_id=row["id"])
+        await execute(revoke, context)
+    return answer.secret
 
 
 async def _seen(app: App) -> None:
