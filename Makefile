@@ -21,7 +21,7 @@ help: ## List the targets.
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-run: .venv/.ready ## Serve with a demo on an embedded PostgreSQL.
+run: .venv/.ready ## Serve with a demo on an embedded PostgreSQL, with an Envoy beside it.
 	@$(BIN)/controlplane serve --demo
 
 test: .venv/.ready check ## Run every check and test.
@@ -51,6 +51,7 @@ bench: bench-deps ## Run every benchmark; each prints one JSON line at its end.
 	$(BIN)/python benchmarks/catalogue.py
 	$(BIN)/python benchmarks/mutation.py
 	$(BIN)/python benchmarks/poll.py
+	$(BIN)/python benchmarks/propagation.py
 
 lock: .venv/.ready ## Resolve the dependencies again into the two locks.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock

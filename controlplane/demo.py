@@ -17,6 +17,7 @@ from controlplane.commands.organization import EstablishOrganization
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
 from controlplane.commands.subscription import (
     AcceptSubscription,
+    CancelSubscription,
     IssueCredential,
     RequestSubscription,
     RevokeCredential,
@@ -91,6 +92,8 @@ SUBSCRIPTIONS = (  # application, plan, whether a manual plan accepted it, what 
 ROTATED = 2
 """How many keys a subscription has of which one was rotated."""
 OVERLAP_S = 7 * 24 * 3_600
+KEYS = 90
+"""How many keys a subscription may have had; the domain allows 100."""
 
 
 async def fill(app: App, own: Own) -> dict[str, str]:
@@ -119,25 +122,33 @@ async def key(app: App) -> str:
     Raises DomainError, UnavailableError, ReadModelsBehindError.
     """
     context = await _organization(app)
-    subscription_id: UUID = await app.services.pool.fetchval(
-        "SELECT s.id FROM subscription AS s JOIN application AS a"
-        " ON (a.organization_id, a.id) = (s.organization_id, s.application_id)"
-        " JOIN plan AS p ON (p.organization_id, p.id) = (s.organization_id, s.plan_id)"
-        " WHERE s.organization_id = $1 AND a.name = 'shop-app' AND p.slug = 'free'",
+    found = await app.services.pool.fetchrow(
+        "SELECT s.id, application_id, plan_id, array_agg(c.id)"
+        " FILTER (WHERE label = $2 AND c.state = 'ACTIVE') AS earlier, count(*) AS keys"
+        " FROM subscription AS s JOIN credential AS c"
+        " ON (c.organization_id, c.subscription_id) = (s.organization_id, s.id)"
+        " JOIN application AS a ON (a.organization_id, a.id) = (s.organization_id, application_id)"
+        " JOIN plan AS p ON (p.organization_id, p.id) = (s.organization_id, plan_id)"
+        " WHERE s.organization_id = $1 AND s.state = 'ACTIVE' AND a.name = $3 AND p.slug = $4"
+        " GROUP BY s.id, s.application_id, s.plan_id",
         context.caller.organization_id,
-    )
-    earlier = await app.services.pool.fetch(
-        "SELECT id FROM credential WHERE organization_id = $1 AND subscription_id = $2"
-        " AND label = $3 AND state = 'ACTIVE'",
-        context.caller.organization_id,
-        subscription_id,
         TOKEN_NAME,
+        *SUBSCRIPTIONS[0][:2],
     )
-    command = IssueCredential(subscription_id=subscription_id, label=TOKEN_NAME)
-    answer = await execute(command, context)
+    assert found is not None  # `fill` subscribed it
+    subscription_id: UUID = found["id"]
+    earlier = found["earlier"] or []
+    if found["keys"] >= KEYS:  # there were so many starts: with room for the keys of as many more
+        await execute(CancelSubscription(subscription_id=subscription_id), context)
+        again = RequestSubscription(
+            application_id=found["application_id"], plan_id=found["plan_id"]
+        )
+        subscription_id, earlier = begun_by(await execute(again, context)), []
+    issue = IssueCredential(subscription_id=subscription_id, label=TOKEN_NAME)
+    answer = await execute(issue, context)
     assert answer.secret is not None
-    for row in earlier:
-        revoke = RevokeCredential(subscription_id=subscription_id, credential_id=row["id"])
+    for key_id in earlier:
+        revoke = RevokeCredential(subscription_id=subscription_id, credential_id=key_id)
         await execute(revoke, context)
     return answer.secret
 

@@ -228,9 +228,7 @@ class Discovery:
 
         What it refused it is sent again only after a pause, or it would ask ten times a second.
         """
-        return found.version != asked.version and not (
-            asked.version and known.refused.get(asked.part) == found.version
-        )
+        return found.version not in {asked.version, known.refused.get(asked.part)}
 
     async def _wait(self, offered: Offered, asked: Poll) -> None:
         if self._waiting >= self._waiters:
@@ -246,7 +244,7 @@ class Discovery:
     ) -> None:
         """Take in which version of a part a gateway runs, and what follows from it."""
         part = asked.part
-        if part in known.sent and asked.version:
+        if part in known.sent:
             version = known.sent[part][0]
             if version != asked.version and not known.lost(part):
                 known.refused[part] = version

@@ -145,8 +145,9 @@ def validate(rendered: Rendered) -> None:
 
 def check(name: str, response: dict[str, Any]) -> None:
     """Have a discovery response read by Envoy's own descriptors. Raises RenderedInvalidError."""
-    if not response["resources"]:
-        raise RenderedInvalidError(f"{name} would take away all there is.")
+    names = [each.get("name") for each in response["resources"]]
+    if not names or len(set(names)) < len(names):
+        raise RenderedInvalidError(f"{name} has no resource, or two of one name.")
     try:
         json_format.ParseDict(response, discovery_pb2.DiscoveryResponse())
     except json_format.ParseError as error:
