@@ -136,8 +136,7 @@ async def key(app: App) -> str:
         *SUBSCRIPTIONS[0][:2],
     )
     assert found is not None  # `fill` subscribed it
-    subscription_id: UUID = found["id"]
-    earlier = found["earlier"] or []
+    subscription_id, earlier = found["id"], found["earlier"] or []
     if found["keys"] >= KEYS:  # there were so many starts: with room for the keys of as many more
         await execute(CancelSubscription(subscription_id=subscription_id), context)
         again = RequestSubscription(
@@ -145,12 +144,12 @@ async def key(app: App) -> str:
         )
         subscription_id, earlier = begun_by(await execute(again, context)), []
     issue = IssueCredential(subscription_id=subscription_id, label=TOKEN_NAME)
-    answer = await execute(issue, context)
-    assert answer.secret is not None
+    secret = (await execute(issue, context)).secret
+    assert secret is not None
     for key_id in earlier:
         revoke = RevokeCredential(subscription_id=subscription_id, credential_id=key_id)
         await execute(revoke, context)
-    return answer.secret
+    return secret
 
 
 async def _seen(app: App) -> None:
