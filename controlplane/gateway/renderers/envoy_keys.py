@@ -55,7 +55,7 @@ class _Held(NamedTuple):
 
     row: Body
     plan: Body | None
-    lines: list[Line]
+    lines: set[Line]
 
 
 class Keys:
@@ -86,15 +86,17 @@ class Keys:
             changed = {**now, **gone}
         for id_, row in changed.items():
             plan, known = plans.get(row["plan"]) if row else None, self._held.get(id_)
-            if known is not None and (known.row is not row or known.plan is not plan):
-                self._drop(known.lines)
-                del self._held[id_]
-                self._unserved.pop(id_, None)
-            if row is not None and id_ not in self._held:
-                self._held[id_] = _Held(row, plan, list(_lines(row, plan)))
-                self._put(self._held[id_].lines)
+            if known is not None and known.row is row and known.plan is plan:
+                continue
+            before = self._held.pop(id_).lines if known is not None else set()
+            self._unserved.pop(id_, None)
+            after: set[Line] = set()
+            if row is not None:
+                after = set(_lines(row, plan))
+                self._held[id_] = _Held(row, plan, after)
                 if refused := [key["id"] for key in row["keys"] if not key["sha256"]]:
                     self._unserved[id_] = refused
+            self._replace(before - after, after - before)
 
     def scripts(self) -> dict[str, str]:
         """Return the script of each digit, the same object as before if nothing in it changed."""
@@ -111,20 +113,12 @@ class Keys:
         ids = chain.from_iterable(self._unserved[id_] for id_ in sorted(self._unserved))
         return [Unserved("key", id_, NO_HASH) for id_ in ids]
 
-    def _put(self, lines: list[Line]) -> None:
-        for line in lines:
-            digest = line[0]
-            self._lines[digest[0]].setdefault(digest[1:3], set()).add(line)
-        self._print(lines)
-
-    def _drop(self, lines: list[Line]) -> None:
-        for line in lines:
-            digest = line[0]
-            self._lines[digest[0]][digest[1:3]].discard(line)
-        self._print(lines)
-
-    def _print(self, lines: list[Line]) -> None:
-        for digit, at in {(digest[0], digest[1:3]) for digest, _ in lines}:
+    def _replace(self, gone: set[Line], new: set[Line]) -> None:
+        for line in gone:
+            self._lines[line[0][0]][line[0][1:3]].discard(line)
+        for line in new:
+            self._lines[line[0][0]].setdefault(line[0][1:3], set()).add(line)
+        for digit, at in {(digest[0], digest[1:3]) for digest, _ in gone | new}:
             now = sorted(self._lines[digit][at])
             if now:
                 self._tables[digit][at] = "".join(f"{key[3:]} {good}\\n" for key, good in now)
