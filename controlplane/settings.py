@@ -73,6 +73,12 @@ class Settings(BaseSettings):
         le=10_000,
         description="Bearer tokens refused a minute, by address and by token, before 429.",
     )
+    gateway_stale_s: float = Field(
+        180.0,
+        ge=1,
+        le=86_400,
+        description="A gateway of which nothing was heard for so long is stale; polls last 60 s.",
+    )
     observations_kept_d: int = Field(
         90, ge=1, le=3_650, description="Days for which it is known what gateways ran."
     )

@@ -231,13 +231,18 @@ class Plan(Aggregate):
         """The terms of the next version were written down."""
 
         TOPIC = "plan.version_drafted"
-        class_version = 2
+        class_version = 3
         plan_version: int
         terms: PlanTerms
 
         @staticmethod
         def upcast_v1_v2(state: dict[str, Any]) -> None:
             """Promise what the first release could promise, by key and enforced hard."""
+            state["terms"] = grown(state["terms"])
+
+        @staticmethod
+        def upcast_v2_v3(state: dict[str, Any]) -> None:
+            """Leave it to the issuer of JWTs where its keys are."""
             state["terms"] = grown(state["terms"])
 
         def apply(self, aggregate: "Plan") -> None:
@@ -249,13 +254,18 @@ class Plan(Aggregate):
         """The terms went on sale; they are repeated here because they now bind."""
 
         TOPIC = "plan.version_published"
-        class_version = 2
+        class_version = 3
         plan_version: int
         terms: PlanTerms
 
         @staticmethod
         def upcast_v1_v2(state: dict[str, Any]) -> None:
             """Promise what the first release could promise, by key and enforced hard."""
+            state["terms"] = grown(state["terms"])
+
+        @staticmethod
+        def upcast_v2_v3(state: dict[str, Any]) -> None:
+            """Leave it to the issuer of JWTs where its keys are."""
             state["terms"] = grown(state["terms"])
 
         def apply(self, aggregate: "Plan") -> None:

@@ -71,7 +71,7 @@ class QuotaInvalidError(DomainError):
 
 
 class AuthInvalidError(DomainError):
-    """JWT names an issuer (a URL), an audience and a claim; the other kinds name none of them."""
+    """JWT names an issuer (a URL), an audience and a claim, and the other kinds none of them."""
 
 
 class OverridesInvalidError(DomainError):
@@ -134,8 +134,8 @@ class Quota(Value):
 class Auth(Value):
     """How calls under the plan show whose they are.
 
-    A JWT is of `issuer`, for `audience`, and its `claim` holds the id of the application. Without
-    one of these texts is "".
+    A JWT is of `issuer`, for `audience`, and its `claim` holds the id of the application. Its keys
+    are at `jwks_uri`, or where the issuer's discovery document says if that is "".
     """
 
     NAME = "auth"
@@ -143,18 +143,20 @@ class Auth(Value):
     issuer: str = ""
     audience: str = ""
     claim: str = ""
+    jwks_uri: str = ""
 
     def check(self) -> None:
         """Raise AuthInvalidError."""
         if self.kind not in AuthKind.__members__:
             raise AuthInvalidError("auth")
-        named = (self.issuer, self.audience, self.claim)
+        named = (self.issuer, self.audience, self.claim, self.jwks_uri)
         if self.kind != AuthKind.JWT.value:
             if any(named):
                 raise AuthInvalidError("auth")
             return
         try:
-            text.url(self.issuer, "auth")
+            for address in filter(None, (self.issuer, self.jwks_uri)):
+                text.url(address, "auth")
             text.label(self.audience, "auth")
             claim = text.label(self.claim, "auth")
         except DomainError:
@@ -287,7 +289,7 @@ class PlanTerms(Value):
 
 
 def grown(terms: PlanTerms) -> PlanTerms:
-    """Return terms of the first release with today's members: as they were, and nothing more.
+    """Return terms of an earlier release with today's members: as they were, and nothing more.
 
     They were loaded without `__init__`, so that what is new to them is missing.
     """
@@ -296,4 +298,6 @@ def grown(terms: PlanTerms) -> PlanTerms:
         known["quota"] = Quota(**vars(terms.quota))
     if terms.price is not None:
         known["price"] = Price(**vars(terms.price))
+    if "auth" in known:
+        known["auth"] = Auth(**vars(known["auth"]))
     return PlanTerms(**known)

@@ -5,7 +5,7 @@
                    deprecation, sunset, successor, link}
     plan          {id, plan, number, products, auth, rate_limit, more_rate_limits, quota, overrides}
                                                          one row a plan version
-    subscription  {id, application, plan, not_after, keys}
+    subscription  {id, application, plan, not_after, over_quota_until, keys}
                   keys: [{id, sha256, sha1, servable, not_after}]
 
 The rows are normalised: a subscription names its plan, a plan its products, a version its product.
@@ -165,6 +165,7 @@ def subscription(
         "application": str(application_id),
         "plan": plan_row_id(plan_id, plan_version),
         "not_after": None,
+        "over_quota_until": None,
         "keys": [],
     }
 
@@ -213,11 +214,15 @@ def without_key(row: Body, key_id: str) -> Body:
 
 
 def group(group_id: UUID, slug: str, environment: str, product_ids: Iterable[UUID]) -> Body:
-    """Return what a gateway group is: its environment and products, none of them for all."""
+    """Return what a gateway group is: its environment and products, none of them for all.
+
+    Nothing was lost under any epoch yet that somebody would have to confirm.
+    """
     return {
         "id": str(group_id),
         "slug": slug,
         "environment": environment,
+        "confirmed_epoch": 0,
         "products": [str(product_id) for product_id in product_ids],
     }
 

@@ -8,7 +8,7 @@ from domain.gateway_group import GatewayGroup
 from projections.readmodel import Key, Recorded, Rows, Table
 
 NAME = "gateway"
-VERSION = 1
+VERSION = 2
 GATEWAY_GROUP = Table(
     "gateway_group",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -28,13 +28,25 @@ GATEWAY = Table(
     columns={
         "group_id": "uuid",
         "name": "text",
+        "drained_at": "timestamptz",
+        "stale_since": "timestamptz",
+        "diverged_since": "timestamptz",
         "version": "bigint",
         "created_at": "timestamptz",
     },
     indexes=("organization_id, group_id, created_at, id", "organization_id, created_at, id"),
 )
 TABLES: tuple[Table, ...] = (GATEWAY_GROUP, GATEWAY)
-EVENTS: tuple[type[Aggregate.Event], ...] = (GatewayGroup.Opened, Gateway.Registered)
+EVENTS: tuple[type[Aggregate.Event], ...] = (
+    GatewayGroup.Opened,
+    Gateway.Registered,
+    Gateway.Drained,
+    Gateway.Reinstated,
+    Gateway.Staled,
+    Gateway.Returned,
+    Gateway.Diverged,
+    Gateway.Converged,
+)
 
 
 def keys(recorded: Recorded) -> tuple[Key, ...]:
@@ -58,3 +70,15 @@ def project(recorded: Recorded, rows: Rows) -> None:
             row["position"] = recorded.position
         case Gateway.Registered():
             row |= {"group_id": event.group_id, "name": event.name}
+        case Gateway.Drained():
+            row |= {"drained_at": event.timestamp, "stale_since": None, "diverged_since": None}
+        case Gateway.Reinstated():
+            row["drained_at"] = None
+        case Gateway.Staled():
+            row["stale_since"] = event.heard_at
+        case Gateway.Returned():
+            row["stale_since"] = None
+        case Gateway.Diverged():
+            row["diverged_since"] = event.timestamp
+        case Gateway.Converged():
+            row["diverged_since"] = None

@@ -21,7 +21,7 @@ from domain.subscription import Subscription
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "gateway_config"
-VERSION = 2
+VERSION = 3
 CONFIG = Table(
     "config",
     key={"organization_id": "uuid", "kind": "text", "id": "text"},

@@ -10,7 +10,7 @@ from domain.plan import Plan, PlanState, PlanTerms, PlanVersionState
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "plan"
-VERSION = 2
+VERSION = 3
 PLAN = Table(
     "plan",
     key={"organization_id": "uuid", "id": "uuid"},

@@ -9,7 +9,7 @@ from typer.main import get_command
 from controlplane import audit
 from controlplane.auth import PERMISSIONS
 from controlplane.cli import cli
-from controlplane.gateway import delivery, endpoint, policy
+from controlplane.gateway import delivery, endpoint, policy, poll
 from controlplane.graphql import (
     connection,
     documents,
@@ -31,7 +31,9 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINES = 250
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)(?:#[^)]*)?\)")
 PATH = re.compile(r"`((?:controlplane|domain|projections|tests|docs|deploy|benchmarks)/[\w./*-]+)`")
-COMMAND = re.compile(r"^ {4}controlplane ([a-z ]+)|`controlplane ([a-z ]+)", re.MULTILINE)
+COMMAND = re.compile(
+    r"^ {4}controlplane ((?:[a-z][a-z-]* ?)+)|`controlplane ((?:[a-z][a-z-]* ?)+)", re.MULTILINE
+)
 
 
 def text(name: str) -> str:
@@ -136,7 +138,7 @@ def test_every_limit_is_in_the_table() -> None:
         ("gateways: cost of an operation", policy.BUDGET),
         (
             "gateways: seconds that a poll is held, and polls held by a process",
-            delivery.WAIT_MAX_S,
+            poll.WAIT_MAX_S,
             delivery.WAITERS,
         ),
         ("audit: events of an answer", audit.LIMIT_EVENTS_MAX),

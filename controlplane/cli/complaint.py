@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from controlplane.address import CannotListenError
 from controlplane.auth import NotAuthenticatedError
 from controlplane.cli.session import UsageError
+from controlplane.gateway.keyring import RotationUnderWayError
 from controlplane.graphql.allowlist import PersistedDocumentsError
 from controlplane.importing import ImportFailedError
 from controlplane.revocations import JournalBrokenError
@@ -33,6 +34,7 @@ PLAIN = (
     PersistedDocumentsError,
     ReadModelsBehindError,
     RebuildRunningError,
+    RotationUnderWayError,
     UsageError,
     WorkerFailedError,
 )

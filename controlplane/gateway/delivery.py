@@ -1,13 +1,12 @@
 """Who may have which configuration, and the long poll that hands it out."""
 
 import asyncio
-import gzip
-import re
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import NamedTuple
 
+import orjson
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 from prometheus_client import Counter, Gauge
@@ -16,27 +15,17 @@ from controlplane.app import App
 from controlplane.auth import NotAuthenticatedError, bearer
 from controlplane.commands import NotFoundError, NotPermittedError
 from controlplane.context import Caller
-from controlplane.gateway.document import (
-    Cursor,
-    CursorInvalidError,
-    Document,
-    delta,
-    size_bytes,
-    snapshot,
-)
+from controlplane.gateway.coding import IDENTITY, encoded
+from controlplane.gateway.document import Cursor, Document, delta, size_bytes, snapshot
+from controlplane.gateway.keyring import Keyring, Ring
 from controlplane.gateway.mirror import Encoded, Served
-from controlplane.gateway.mirrors import Mirrors
 from controlplane.gateway.observations import Observations
+from controlplane.gateway.poll import Poll, Tag
 from controlplane.http import CONTEXT, request_ids
 from domain.aggregate import Aggregate, DomainError
 from domain.gateway import Gateway
 
 WAITERS = 5_000
-WAIT_MAX_S = 60
-GZIP_FROM_BYTES = 1_400
-GZIP_LEVEL = 1
-INLINE_BYTES = 64 * 2**10
-"""Up to this size a body is compressed at once, which takes less than a thread's round trip."""
 ENCODED = 64
 ISSUE_S = 60
 """How long bytes are used again: `issued_at` is at most so old when it is sent."""
@@ -46,8 +35,6 @@ POLLS_KEPT = 10_000
 POLL_CHARS = 500
 """A longer one is not kept."""
 _304 = web.HTTPNotModified.status_code
-_WAIT = re.compile(r"\d{1,2}(\.\d{1,3})?", re.ASCII)
-_ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 POLLS = Counter(
     "controlplane_gateway_polls_total",
@@ -66,42 +53,6 @@ class GroupMissingError(DomainError):
     """Name the gateway group: only the token of a gateway belongs to one."""
 
 
-@dataclass(frozen=True)
-class Poll:
-    """What one poll asks."""
-
-    group: str | None
-    since: Cursor | None
-    held: tuple[Cursor, ...]
-    """The configurations that the client has, by its cursor and its ETags."""
-    wait_s: float
-    gzip: bool
-
-    @classmethod
-    def of(cls, request: web.Request) -> "Poll":
-        """Read a request. Raises HTTPBadRequest."""
-        query, headers = request.query, request.headers
-        wait = query.get("wait", "0")
-        if not _WAIT.fullmatch(wait) or float(wait) > WAIT_MAX_S:
-            raise web.HTTPBadRequest(text=f"wait is 0 to {WAIT_MAX_S} seconds.")
-        try:
-            since = Cursor.parse(query["since"], "since") if "since" in query else None
-        except CursorInvalidError as error:
-            raise web.HTTPBadRequest(text=f"since: {error}") from None
-        held = [] if since is None else [since]
-        for tag in _ETAG.findall(headers.get("If-None-Match", "")):
-            with suppress(CursorInvalidError):  # not one of ours: it matches nothing
-                held.append(Cursor.parse(tag.removesuffix("-gzip"), "If-None-Match"))
-        accepted = [
-            part.partition(";") for part in headers.get("Accept-Encoding", "").lower().split(",")
-        ]
-        zipped = any(
-            name.strip() == "gzip" and not re.fullmatch(r"\s*q=0(\.0*)?\s*", weight)
-            for name, _, weight in accepted
-        )
-        return cls(query.get("group"), since, tuple(held), float(wait), zipped)
-
-
 class _Told(NamedTuple):
     """That a poll found nothing new, and what would have to change for it to find something."""
 
@@ -109,6 +60,7 @@ class _Told(NamedTuple):
     gateway: Aggregate | None
     served: Served
     cursor: int
+    ring: Ring
     headers: CIMultiDict[str]
 
 
@@ -122,7 +74,8 @@ class Delivery:
         self._waiting = 0
         self._told: OrderedDict[tuple[str, str, str], _Told] = OrderedDict()
         self._new_id = request_ids(app)
-        self.mirrors = Mirrors(app)
+        self.mirrors = app.mirrors
+        self.keyring = Keyring(app.services)
         self.observations = Observations(app)
 
     @property
@@ -135,32 +88,45 @@ class Delivery:
         caller = request[CONTEXT].caller
         if caller.role is None:
             raise NotAuthenticatedError
+        ring = await self.keyring.ring()
         asked = Poll.of(request)
         try:
             served = await self.served(caller, asked.group, asked.held)
         except GroupMissingError as error:
             raise web.HTTPBadRequest(text=str(error)) from None
-        if asked.wait_s and self._has(served, asked) and not self._app.stopping.is_set():
+        has = asked.has(self._tag(served, ring))
+        if asked.wait_s and has and not self._app.stopping.is_set():
             await self._wait(served, asked.wait_s)
             # The token may be what was revoked.
             caller = await self._app.authenticated(bearer(request.headers.get("Authorization")))
             served = await self.served(caller, asked.group, asked.held)
-        if self._has(served, asked):
+        tag = self._tag(served, ring)
+        if asked.has(tag):
             _NOT_MODIFIED.inc()
-            headers = CIMultiDict(self._headers(served.view.cursor))
+            headers = CIMultiDict(_headers(tag))
             if not asked.wait_s:
-                self._remember(request, caller, served, headers)
+                self._remember(request, caller, served, ring, headers)
             return web.Response(status=_304, headers=headers)
-        encoded = await self._encoded(caller, served, asked)
-        (_SNAPSHOT if encoded.full else _DELTA).inc()
-        zipped = encoded.body[:2] == b"\x1f\x8b"
+        answer = await self._encoded(caller, served, asked, ring)
+        (_SNAPSHOT if answer.full else _DELTA).inc()
+        coded = answer.coding != IDENTITY
         return web.Response(
-            body=encoded.body,
+            body=answer.body,
             headers={
-                **self._headers(encoded.cursor, "-gzip" if zipped else ""),
-                **({"Content-Encoding": "gzip"} if zipped else {}),
+                **_headers(answer.tag, f"-{answer.coding}" if coded else ""),
+                **({"Content-Encoding": answer.coding} if coded else {}),
                 "Content-Type": "application/json",
-                "Vary": "Accept-Encoding",
+            },
+        )
+
+    async def keys(self, _: web.Request) -> web.Response:
+        """Answer GET /gateway/v1/keys: the keys to trust now and next, for whoever asks."""
+        jwks = (await self.keyring.ring()).jwks
+        return web.Response(
+            body=orjson.dumps({"keys": jwks}),
+            headers={
+                "Content-Type": "application/jwk-set+json",
+                "Cache-Control": f"public, max-age={ISSUE_S}",
             },
         )
 
@@ -183,6 +149,7 @@ class Delivery:
             told is None
             or told.caller is not caller  # it is another one once the token has changed
             or told.cursor != told.served.view.cursor
+            or told.ring is not self.keyring.at_hand()
             or not self.mirrors.is_current(caller.organization_id, told.served)
             or (
                 caller.gateway_id is not None
@@ -197,14 +164,19 @@ class Delivery:
         return response
 
     def _remember(
-        self, request: web.Request, caller: Caller, served: Served, headers: CIMultiDict[str]
+        self,
+        request: web.Request,
+        caller: Caller,
+        served: Served,
+        ring: Ring,
+        headers: CIMultiDict[str],
     ) -> None:
         tag = request.headers.get("If-None-Match", "")
         if len(tag) + len(request.raw_path) > POLL_CHARS:
             return
         at_hand = self._app.services.store.at_hand
         gateway = None if caller.gateway_id is None else at_hand(caller.gateway_id)
-        told = _Told(caller, gateway, served, served.view.cursor, headers.copy())
+        told = _Told(caller, gateway, served, served.view.cursor, ring, headers.copy())
         self._told[caller.actor, request.raw_path, tag] = told
         if len(self._told) > POLLS_KEPT:
             self._told.popitem(last=False)
@@ -222,6 +194,8 @@ class Delivery:
             gateway = await self._app.services.store.load(caller.gateway_id)
             if not isinstance(gateway, Gateway) or gateway.organization != caller.organization:
                 raise NotFoundError("group")
+            if gateway.drained:
+                raise NotPermittedError(None, "The gateway is drained.")
             group_id = str(gateway.group_id)
             self.observations.heard(caller)
         elif slug is None:
@@ -234,8 +208,14 @@ class Delivery:
     async def document(self, caller: Caller, served: Served, since: Cursor | None) -> Document:
         """Return what a gateway with a cursor needs: a delta if that is smaller, or a snapshot.
 
-        Raises UnavailableError.
+        It is signed. Raises UnavailableError.
         """
+        return self._signed(await self._unsigned(caller, served, since), await self.keyring.ring())
+
+    def _signed(self, document: Document, ring: Ring) -> Document:
+        return replace(document, head=ring.signed(document.head))
+
+    async def _unsigned(self, caller: Caller, served: Served, since: Cursor | None) -> Document:
         app, now = self._app, self._app.services.now
         if since is not None and since.epoch == app.epoch:
             changes = await self.mirrors.changes(caller.organization_id, served, since.position)
@@ -247,12 +227,8 @@ class Delivery:
         """Tell whether a cursor is that of the view as it is now."""
         return cursor == Cursor(self._app.epoch, served.view.cursor)
 
-    def _has(self, served: Served, asked: Poll) -> bool:
-        return any(self.is_current(served, cursor) for cursor in asked.held)
-
-    def _headers(self, position: int, suffix: str = "") -> dict[str, str]:
-        etag = f'"{Cursor(self._app.epoch, position)}{suffix}"'
-        return {"ETag": etag, "Cache-Control": "private, no-cache"}
+    def _tag(self, served: Served, ring: Ring) -> Tag:
+        return Tag(Cursor(self._app.epoch, served.view.cursor), ring.id)
 
     async def _wait(self, served: Served, wait_s: float) -> None:
         """Wait until the view changes, the process stops, or the time is over."""
@@ -271,24 +247,29 @@ class Delivery:
             self._waiting -= 1
             WAITING.dec()
 
-    async def _encoded(self, caller: Caller, served: Served, asked: Poll) -> Encoded:
+    async def _encoded(self, caller: Caller, served: Served, asked: Poll, ring: Ring) -> Encoded:
         """Return the bytes of the answer; those who ask the same share them."""
         issued = int(self._app.services.now().timestamp()) // ISSUE_S
-        same = (asked.since, asked.gzip, issued)
+        same = (asked.since, asked.coding, ring.id, issued)
         task = served.encoded.get(same)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
             if len(served.encoded) >= ENCODED:
                 served.encoded = {}
-            task = asyncio.create_task(self._encode(caller, served, asked))
+            task = asyncio.create_task(self._encode(caller, served, asked, ring))
             served.encoded[same] = task
         return await asyncio.shield(task)
 
-    async def _encode(self, caller: Caller, served: Served, asked: Poll) -> Encoded:
-        document = await self.document(caller, served, asked.since)
-        cursor, full, body = served.view.cursor, document.head["full"], document.encode()
-        if asked.gzip and len(body) >= GZIP_FROM_BYTES:
-            if len(body) <= INLINE_BYTES:
-                body = gzip.compress(body, GZIP_LEVEL, mtime=0)
-            else:
-                body = await asyncio.to_thread(gzip.compress, body, GZIP_LEVEL, mtime=0)
-        return Encoded(cursor, full, body)
+    async def _encode(self, caller: Caller, served: Served, asked: Poll, ring: Ring) -> Encoded:
+        document = self._signed(await self._unsigned(caller, served, asked.since), ring)
+        # Nothing was awaited since the rows were taken: the tag is theirs.
+        tag, full = self._tag(served, ring), document.head["full"]
+        body, coding = await encoded(document.encode(), asked.coding)
+        return Encoded(tag, full, body, coding)
+
+
+def _headers(tag: Tag, suffix: str = "") -> dict[str, str]:
+    return {
+        "ETag": f'"{tag}{suffix}"',
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept-Encoding",
+    }

@@ -20,6 +20,7 @@ from controlplane.gateway.group import (
     last_change,
     look_through,
 )
+from controlplane.gateway.poll import Tag
 from domain.routing import GROUP
 
 LOGGED = 20_000
@@ -27,11 +28,12 @@ LOGGED = 20_000
 
 
 class Encoded(NamedTuple):
-    """A document as it is sent, with the cursor that it leads to."""
+    """A document as it is sent, with what its ETag names."""
 
-    cursor: int
+    tag: Tag
     full: bool
     body: bytes
+    coding: str
 
 
 class Served:

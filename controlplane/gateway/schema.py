@@ -34,7 +34,7 @@ class Asked:
 
 
 class ConfigRow(graphene.Scalar):
-    """A row as JSON, exactly as GET /gateway/v1/config sends it and as it is hashed."""
+    """A JSON object, exactly as GET /gateway/v1/config sends it and as it is hashed."""
 
     @staticmethod
     def serialize(row: bytes) -> orjson.Fragment:
@@ -54,6 +54,9 @@ class GroupOfGateways(graphene.ObjectType):
     slug = graphene.String(required=True, description="Its name in addresses.")
     environment = graphene.String(
         required=True, description="Which of the upstreams of a version its gateways call."
+    )
+    confirmed_epoch = graphene.Int(
+        required=True, description="Up to which epoch tombstones of earlier ones may be forgotten."
     )
 
 
@@ -81,6 +84,12 @@ class GatewayConfig(graphene.ObjectType):
     )
     intentionally_empty = graphene.Boolean(
         required=True, description="Whether having no rows is right."
+    )
+    signing_keys = graphene.List(
+        graphene.NonNull(ConfigRow), required=True, description="The JWKs to trust from now on."
+    )
+    signature = graphene.Field(
+        ConfigRow, required=True, description="By which of them the state it leads to is signed."
     )
     products = graphene.List(
         graphene.NonNull(ConfigRow), required=True, description="Rows of products."
@@ -235,9 +244,11 @@ class Mutation(graphene.ObjectType):
 
 
 def _fields(document: Document) -> dict[str, Any]:
-    rows = document.rows
+    head, rows = document.head, document.rows
     return {
-        **document.head,
+        **head,
+        "signing_keys": [orjson.dumps(key) for key in head["signing_keys"]],
+        "signature": orjson.dumps(head["signature"]),
         "products": rows[PRODUCT],
         "versions": rows[VERSION],
         "plans": rows[PLAN],

@@ -14,6 +14,7 @@ from domain.api_product import ProductState, Visibility
 from domain.api_version import VersionState
 from domain.credential import CredentialState, HashAlgorithm
 from domain.developer import DeveloperState, Origin, TeamRole
+from domain.gateway import GatewayState
 from domain.invitation import InvitationState
 from domain.plan import Approval, LimitAlgorithm, PlanState, PlanVersionState, QuotaPeriod
 from domain.plan_terms import AuthKind, Enforcement
@@ -27,6 +28,7 @@ __all__ = [
     "CredentialState",
     "DeveloperState",
     "Enforcement",
+    "GatewayState",
     "HashAlgorithm",
     "InvitationState",
     "LimitAlgorithm",
@@ -84,6 +86,12 @@ VALUES: dict[type[Enum], dict[str, str]] = {
         "LEFT": "They left the team.",
         "REMOVED": "Somebody removed them from the team.",
         "FORGOTTEN": "Their name and mail address are unreadable, everywhere and for ever.",
+    },
+    GatewayState: {
+        "REGISTERED": "Nothing was heard of it yet.",
+        "CONNECTED": "It asks for its configuration, or says what it runs.",
+        "STALE": "Nothing was heard of it for `CONTROLPLANE_GATEWAY_STALE_S`.",
+        "DRAINED": "It was taken out of service: it is handed nothing, and is not missed.",
     },
     HashAlgorithm: {
         "SHA256_HEX": "SHA-256 as 64 hexadecimal digits; gateways find keys by it.",

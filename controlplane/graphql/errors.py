@@ -59,6 +59,11 @@ from domain.developer import (
     DeveloperNotActiveError,
     TeamRoleUnchangedError,
 )
+from domain.gateway import (
+    GatewayAsKnownError,
+    GatewayDrainedError,
+    GatewayNotDrainedError,
+)
 from domain.gateway_group import GroupProductsInvalidError
 from domain.invitation import InvitationExpiryPastError, InvitationNotOpenError
 from domain.organization import RegistrationClosedError, RegistrationOpenError
@@ -127,6 +132,9 @@ class RejectionCode(Enum):
     DOCUMENT_TOO_COMPLEX = DocumentTooComplexError
     DOCUMENT_TOO_LARGE = DocumentTooLargeError
     EXPIRY_PAST = ExpiryPastError
+    GATEWAY_AS_KNOWN = GatewayAsKnownError
+    GATEWAY_DRAINED = GatewayDrainedError
+    GATEWAY_NOT_DRAINED = GatewayNotDrainedError
     GROUP_PRODUCTS_INVALID = GroupProductsInvalidError
     IDEMPOTENCY_KEY_INVALID = IdempotencyKeyInvalidError
     IDEMPOTENCY_KEY_REUSED = IdempotencyKeyReusedError

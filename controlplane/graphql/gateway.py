@@ -1,20 +1,38 @@
 """Gateway groups, and the gateways in them."""
 
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import orjson
 import strawberry
 from asyncpg import Record
 
-from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
-from controlplane.graphql import gateway_config, product, visibility
+from controlplane.commands import NotFoundError
+from controlplane.graphql import (
+    gateway_config,
+    gateway_run,
+    observed,
+    product,
+    propagation,
+    visibility,
+)
 from controlplane.graphql.as_of import AsOfArgument
-from controlplane.graphql.changes import Asked, Changed, change
-from controlplane.graphql.errors import Rejected
+from controlplane.graphql.enums import GatewayState
 from controlplane.graphql.gateway_config import GatewayConfig
-from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one, same_noun
-from controlplane.graphql.node import Node, named, named_key
+from controlplane.graphql.gateway_run import GatewayRun, GatewayRunConnection
+from controlplane.graphql.loaders import (
+    ORGANIZATION,
+    Info,
+    Key,
+    Kind,
+    one,
+    root_of,
+    same_noun,
+)
+from controlplane.graphql.node import Node, named_key
+from controlplane.graphql.observed import Behind, GatewayError
 from controlplane.graphql.paging import (
     After,
     Before,
@@ -26,6 +44,9 @@ from controlplane.graphql.paging import (
     nested,
     page,
 )
+from controlplane.graphql.propagation import ChangeAtGateway, Propagation
+from controlplane.graphql.scalars import Position
+from domain.gateway import effective
 from projections.paging import Column
 
 if TYPE_CHECKING:
@@ -38,8 +59,55 @@ class Gateway(Node):
 
     group_key: strawberry.Private[Key]
     name: str = strawberry.field(description="Its name for people.")
+    drained_at: datetime | None = strawberry.field(
+        description="Since when it is out of service; null when it is in."
+    )
+    stale_since: datetime | None = strawberry.field(
+        description="Since when nothing was heard of it, once that was recorded as too long."
+    )
+    diverged_since: datetime | None = strawberry.field(
+        description="Since when it is recorded that it runs something else than it says."
+    )
     version: int = strawberry.field(description="How often it changed.")
     created_at: datetime = strawberry.field(description="When it was registered.")
+
+    history: GatewayRunConnection = strawberry.field(
+        resolver=nested(lambda: gateway_run.OF_GATEWAY),
+        description="What it ran, first to last, for as long as that is kept.",
+    )
+
+    @strawberry.field
+    async def state(self, info: Info) -> GatewayState:
+        """Return where it is in its life; of a past moment as it was recorded."""
+        known = await observed.seen(info, self.key)
+        silent_s = known.silent_s
+        if silent_s is not None and info.context.moments.get(root_of(info)) is not None:
+            silent_s = inf if self.stale_since else 0
+        stale_s = info.context.app.settings.gateway_stale_s
+        return effective(drained=self.drained_at is not None, silent_s=silent_s, stale_s=stale_s)
+
+    @strawberry.field
+    async def heard_at(self, info: Info) -> datetime | None:
+        """Return when it last asked or said anything, to within ten seconds; null for never."""
+        return (await observed.seen(info, self.key)).heard_at
+
+    @strawberry.field
+    async def runs(self, info: Info) -> GatewayRun | None:
+        """Return what it runs now, as it said last; null if it said nothing yet."""
+        return (await observed.seen(info, self.key)).run
+
+    @strawberry.field
+    async def behind(self, info: Info) -> Behind | None:
+        """Return how far what it runs is behind; null if it runs nothing of this epoch."""
+        run = (await observed.seen(info, self.key)).run
+        if run is None or run.cursor.epoch != info.context.app.epoch:
+            return None
+        return await observed.behind(info, self.group_key, run.cursor.number)
+
+    @strawberry.field
+    async def last_error(self, info: Info) -> GatewayError | None:
+        """Return the last configuration that it could not run."""
+        return (await observed.seen(info, self.key)).error
 
     @strawberry.field
     async def group(self, info: Info) -> "GatewayGroup | None":
@@ -73,6 +141,39 @@ class GatewayGroup(Node):
         )
     )
 
+    @strawberry.field
+    async def cursor(self, info: Info) -> Position | None:
+        """Return the position of the last change of what its gateways should enforce now."""
+        organization_id, group_id = self.key
+        assert isinstance(organization_id, UUID)
+        try:
+            served = await info.context.app.mirrors.served(organization_id, str(group_id), None)
+        except NotFoundError:  # it is newer than what gateways are served
+            return None
+        return info.context.position(served.view.cursor)
+
+    @strawberry.field
+    async def propagation(
+        self,
+        info: Info,
+        *,
+        last_s: Annotated[
+            int, strawberry.argument(description="The window: seconds until now, at most a week.")
+        ] = 3_600,
+    ) -> Propagation:
+        """Return how long the changes of the last seconds took to its gateways."""
+        return await propagation.propagation(info, self.key, last_s)
+
+    @strawberry.field
+    async def propagation_of(
+        self,
+        info: Info,
+        *,
+        position: Annotated[Position, strawberry.argument(description="The position of an event.")],
+    ) -> list[ChangeAtGateway] | None:
+        """Return when a change reached each gateway; null for what did not change the group."""
+        return await propagation.propagation_of(info, self.key, position)
+
 
 @strawberry.type
 class GatewayGroupConnection(Connection[GatewayGroup]):
@@ -84,6 +185,9 @@ def _gateway(row: Record) -> Gateway:
         key=(row["organization_id"], row["id"]),
         group_key=(row["organization_id"], row["group_id"]),
         name=row["name"],
+        drained_at=row["drained_at"],
+        stale_since=row["stale_since"],
+        diverged_since=row["diverged_since"],
         version=row["version"],
         created_at=row["created_at"],
     )
@@ -166,99 +270,3 @@ class GatewayQueries:
         """
         key = named_key(group_id, "GatewayGroup", ("uuid",))
         return await gateway_config.read(info, GATEWAY_GROUP, key or (None,), as_of)
-
-
-@strawberry.input
-class OpenGatewayGroupInput(Asked):
-    """The group to set up."""
-
-    slug: str = strawberry.field(
-        description="Unique in the organization; 1 to 63 lower-case letters, digits and hyphens."
-    )
-    environment: str = strawberry.field(description="The slug of the environment.")
-    product_ids: list[strawberry.ID] = strawberry.field(
-        default_factory=list,
-        description="The ids of the products it serves, at most 1,000; none means all.",
-    )
-
-
-@strawberry.input
-class RegisterGatewayInput(Asked):
-    """The gateway to announce."""
-
-    group_id: strawberry.ID = strawberry.field(description="The id of its group.")
-    name: str = strawberry.field(description="For people; 1 to 200 characters.")
-
-
-@strawberry.type
-class GatewayGroupChanged(Changed):
-    """The group, and what happened to it."""
-
-    @strawberry.field
-    async def gateway_group(self, info: Info) -> GatewayGroup | None:
-        """Return the group; null after a dry run."""
-        return await self.node(info, GATEWAY_GROUP)
-
-
-@strawberry.type
-class GatewayChanged(Changed):
-    """The gateway, and what happened to it."""
-
-    @strawberry.field
-    async def gateway(self, info: Info) -> Gateway | None:
-        """Return the gateway; null after a dry run."""
-        return await self.node(info, GATEWAY)
-
-
-OpenGatewayGroupResult = Annotated[
-    GatewayGroupChanged | Rejected,
-    strawberry.union(
-        "OpenGatewayGroupResult", description="What openGatewayGroup did, or why not."
-    ),
-]
-RegisterGatewayResult = Annotated[
-    GatewayChanged | Rejected,
-    strawberry.union("RegisterGatewayResult", description="What registerGateway did, or why not."),
-]
-
-
-@strawberry.type
-class GatewayMutations:
-    """What can be done about gateways."""
-
-    @strawberry.mutation
-    async def open_gateway_group(
-        self, info: Info, input: OpenGatewayGroupInput
-    ) -> OpenGatewayGroupResult:
-        """Set up gateways that enforce the same configuration; needs gateway:register."""
-        return await change(
-            info,
-            GatewayGroupChanged,
-            GATEWAY_GROUP,
-            input,
-            lambda: OpenGatewayGroup(
-                slug=input.slug,
-                environment=input.environment,
-                product_ids=tuple(
-                    named(id_, "ApiProduct", "product_ids") for id_ in input.product_ids
-                ),
-                **input.said(),
-            ),
-        )
-
-    @strawberry.mutation
-    async def register_gateway(
-        self, info: Info, input: RegisterGatewayInput
-    ) -> RegisterGatewayResult:
-        """Announce a gateway, which polls once it has a token; needs gateway:register."""
-        return await change(
-            info,
-            GatewayChanged,
-            GATEWAY,
-            input,
-            lambda: RegisterGateway(
-                group_id=named(input.group_id, "GatewayGroup", "group_id"),
-                name=input.name,
-                **input.said(),
-            ),
-        )

@@ -85,6 +85,9 @@ class Auth:
     claim: str | None = strawberry.field(
         description="Of a JWT: the claim that holds the UUID of the application."
     )
+    jwks_uri: str | None = strawberry.field(
+        description="Of a JWT: where its keys are; null if its issuer says."
+    )
 
 
 @strawberry.type

@@ -103,6 +103,9 @@ class AuthInput:
     claim: str = strawberry.field(
         default="", description="Of a JWT: the claim that holds the UUID of the application."
     )
+    jwks_uri: str = strawberry.field(
+        default="", description="Of a JWT: where its keys are; the issuer says if left out."
+    )
 
 
 @strawberry.input
@@ -189,7 +192,7 @@ def read_terms(terms: PlanTermsInput) -> PlanTerms:
         quota=_quota(terms.quota),
         price=_price(terms.price) if terms.price else None,
         approval=terms.approval.value,
-        auth=plan_terms.Auth(auth.kind.value, auth.issuer, auth.audience, auth.claim)
+        auth=plan_terms.Auth(auth.kind.value, auth.issuer, auth.audience, auth.claim, auth.jwks_uri)
         if auth
         else plan_terms.Auth(),
         overrides=[

@@ -21,13 +21,14 @@ from controlplane.graphql.as_of import AsOfArgument, look_back
 from controlplane.graphql.audit import AUDIT_EVENT, AuditQueries
 from controlplane.graphql.credential import CREDENTIAL, CredentialMutations
 from controlplane.graphql.effective_limits import LimitQueries
+from controlplane.graphql.enforced import EnforcedQueries
 from controlplane.graphql.errors import invalid
 from controlplane.graphql.gateway import (
     GATEWAY,
     GATEWAY_GROUP,
-    GatewayMutations,
     GatewayQueries,
 )
+from controlplane.graphql.gateway_changes import GatewayMutations
 from controlplane.graphql.invitation import (
     INVITATION,
     InvitationMutations,
@@ -98,6 +99,7 @@ class Query(
     SubscriptionQueries,
     RightsQueries,
     GatewayQueries,
+    EnforcedQueries,
     AccessTokenQueries,
     AuditQueries,
 ):

@@ -6,14 +6,16 @@ runs in every process; what two of them ask for at once is one command with one 
 """
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from asyncpg import Record
+from prometheus_client import Gauge
 
 from controlplane.auth import process
 from controlplane.commands import execute
+from controlplane.commands.gateway import NoteGateway
 from controlplane.commands.subscription import ExpireSubscription
 from controlplane.context import Context, Services
 from controlplane.persons import erase
@@ -30,6 +32,28 @@ SELECT organization_id, id, expires_at FROM subscription
 WHERE state IN ('ACTIVE', 'SUSPENDED') AND expires_at <= $1
 ORDER BY expires_at, id LIMIT $2
 """
+_GATEWAYS = """
+WITH seen AS (
+    SELECT g.organization_id, g.id, g.stale_since, g.diverged_since, a.content_hash,
+        CASE WHEN c.heard_at < clock_timestamp() - $1::interval
+            AND ($2 OR g.stale_since IS NOT NULL) THEN c.heard_at END AS silent_since,
+        CASE WHEN a.diverged THEN a.epoch || '.' || a.position END AS cursor
+    FROM gateway AS g
+    LEFT JOIN gateway_contacts AS c
+        ON c.organization_id = g.organization_id AND c.gateway_id = g.id
+    LEFT JOIN gateway_acknowledgements AS a
+        ON a.organization_id = g.organization_id AND a.gateway_id = g.id
+    WHERE g.drained_at IS NULL
+)
+SELECT * FROM seen WHERE (silent_since IS NULL) <> (stale_since IS NULL)
+    OR (cursor IS NULL) <> (diverged_since IS NULL)
+LIMIT $3
+"""
+_UNWELL = """
+SELECT count(*) FILTER (WHERE stale_since IS NOT NULL) AS stale,
+    count(*) FILTER (WHERE diverged_since IS NOT NULL) AS diverged
+FROM gateway WHERE drained_at IS NULL
+"""
 _UNREADABLE = """
 SELECT organization_id, id, developer_id FROM (
     SELECT organization_id, id, id AS developer_id FROM developer WHERE state = 'FORGOTTEN'
@@ -43,6 +67,12 @@ LIMIT $2
 """
 
 log = structlog.get_logger()
+GATEWAYS = Gauge(
+    "controlplane_gateways",
+    "Gateways in service that are not well, of all organizations.",
+    ["condition"],
+    multiprocess_mode="livemostrecent",
+)
 
 
 async def expire_subscriptions(services: Services) -> int:
@@ -65,6 +95,31 @@ async def expire_subscriptions(services: Services) -> int:
     return len(rows)
 
 
+async def note_gateways(services: Services, stale_s: float, *, listened: bool) -> int:
+    """Record which gateways went stale, diverged or are well again, at most BATCH; count them.
+
+    Silence counts only if this process `listened` as long: after an outage of ours they are not
+    to blame. Raises UnavailableError.
+    """
+    rows = await _rows(services, _GATEWAYS, timedelta(seconds=stale_s), listened)
+    for row in rows:
+        command = NoteGateway(
+            gateway_id=row["id"],
+            silent_since=row["silent_since"],
+            cursor=row["cursor"],
+            content_hash=row["content_hash"] or "",
+        )
+        try:
+            await execute(command, _context(services, row["organization_id"]))
+        except DomainError as refusal:  # another process was faster, and the row is behind
+            log.info("timer.not_noted", gateway=str(row["id"]), why=str(refusal))
+    async with lent(services.pool, services.vault.budget_s) as connection:
+        unwell = await connection.fetchrow(_UNWELL)
+    for condition, count in (unwell or {}).items():
+        GATEWAYS.labels(condition).set(count)
+    return len(rows)
+
+
 async def erase_persons(services: Services) -> int:
     """Destroy the keys of those who were forgotten or did not come, at most BATCH; count them.
 
@@ -79,22 +134,25 @@ async def erase_persons(services: Services) -> int:
     return len(rows)
 
 
-async def keep_time(services: Services) -> None:
+async def keep_time(services: Services, stale_s: float) -> None:
     """Do what is due for ever, every PAUSE_S: at most BATCH of each kind."""
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
     while True:
         await asyncio.sleep(PAUSE_S)
         try:
             await expire_subscriptions(services)
             await erase_persons(services)
+            await note_gateways(services, stale_s, listened=loop.time() > began_s + stale_s)
         except (UnavailableError, *UNREACHABLE) as error:
             log.warning("timer.database_away", error=str(error) or type(error).__name__)
         except Exception:
             log.exception("timer.failed")
 
 
-async def _rows(services: Services, sql: str, now: datetime) -> list[Record]:
+async def _rows(services: Services, sql: str, *values: object) -> list[Record]:
     async with lent(services.pool, services.vault.budget_s) as connection:
-        return list(await connection.fetch(sql, now, BATCH))
+        return list(await connection.fetch(sql, *values, BATCH))
 
 
 def _context(services: Services, organization_id: UUID) -> Context:

@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 from uuid import UUID
 
 from domain.gateway import Gateway
@@ -31,3 +32,21 @@ def test_groups_and_gateways_are_rows_of_their_own() -> None:
             "created_at": AT,
         },
     }
+
+
+def test_a_row_says_since_when_a_gateway_is_unwell_or_out_of_service() -> None:
+    later = AT + timedelta(hours=1)
+    gone = Gateway.register(GATEWAY, group_id=GROUP, name="edge-1", at=AT, why=WHY)
+    gone.note(silent_since=AT, diverged_at="1.7", content_hash="a" * 64, at=later, why=WHY)
+    row = folded(gateway, gone)["gateway", ACE, GATEWAY]
+    assert (row["stale_since"], row["diverged_since"]) == (AT, later)
+
+    gone.drain(at=later, why=WHY)
+    row = folded(gateway, gone)["gateway", ACE, GATEWAY]
+    assert (row["stale_since"], row["diverged_since"], row["drained_at"]) == (None, None, later)
+
+    gone.reinstate(at=later, why=WHY)
+    gone.note(silent_since=AT, diverged_at="1.7", content_hash="a" * 64, at=later, why=WHY)
+    gone.note(silent_since=None, diverged_at=None, content_hash="", at=later, why=WHY)
+    row = folded(gateway, gone)["gateway", ACE, GATEWAY]
+    assert (row["stale_since"], row["diverged_since"], row["drained_at"]) == (None, None, None)

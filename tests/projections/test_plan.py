@@ -63,7 +63,7 @@ def test_a_published_version_supersedes_the_one_before() -> None:
         "price": {"currency": "EUR", "monthly_fee": "49.90", "charges": []},
         "approval": "MANUAL",
         "more_rate_limits": [],
-        "auth": {"kind": "API_KEY", "issuer": "", "audience": "", "claim": ""},
+        "auth": {"kind": "API_KEY", "issuer": "", "audience": "", "claim": "", "jwks_uri": ""},
         "overrides": [],
         "sla": None,
         "agreement": None,

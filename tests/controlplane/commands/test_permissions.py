@@ -33,7 +33,13 @@ from controlplane.commands.api_version import (
     WithdrawVersionDeprecation,
 )
 from controlplane.commands.application import RegisterApplication, RenameApplication
-from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
+from controlplane.commands.gateway import (
+    DrainGateway,
+    NoteGateway,
+    OpenGatewayGroup,
+    RegisterGateway,
+    ReinstateGateway,
+)
 from controlplane.commands.invitation import (
     AcceptInvitation,
     InviteDeveloper,
@@ -145,10 +151,12 @@ ALLOWED: dict[type[Command], set[Role]] = {
     DefineProduct: {OWNER, MANAGER},
     DefineVersion: {OWNER, MANAGER},
     DraftPlanVersion: {OWNER, MANAGER},
+    DrainGateway: {OWNER},
     EstablishOrganization: {OPS},
     FormTeam: {OWNER, MANAGER},
     IssueCredential: {OWNER, DEVELOPER},
     IssueToken: {OWNER, OPS},
+    NoteGateway: {OWNER},
     OpenGatewayGroup: {OWNER},
     PublishPlanVersion: {OWNER, MANAGER},
     PublishProduct: {OWNER, MANAGER},
@@ -156,6 +164,7 @@ ALLOWED: dict[type[Command], set[Role]] = {
     RegisterApplication: {OWNER, DEVELOPER},
     RegisterDeveloper: {OWNER, MANAGER},
     RegisterGateway: {OWNER},
+    ReinstateGateway: {OWNER},
     RejectSubscription: {OWNER, MANAGER},
     RequestSubscription: {OWNER, DEVELOPER},
     RevokeCredential: {OWNER, DEVELOPER},

@@ -37,7 +37,13 @@ from controlplane.commands.api_version import (
     WithdrawVersionDeprecation,
 )
 from controlplane.commands.application import RegisterApplication, RenameApplication
-from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
+from controlplane.commands.gateway import (
+    DrainGateway,
+    NoteGateway,
+    OpenGatewayGroup,
+    RegisterGateway,
+    ReinstateGateway,
+)
 from controlplane.commands.invitation import (
     AcceptInvitation,
     InviteDeveloper,
@@ -126,6 +132,7 @@ class World:
     credential: str
     group: UUID
     gateway: UUID
+    drained_gateway: UUID
     token: UUID
     free_plan: UUID
     suspended: UUID
@@ -183,6 +190,8 @@ async def world(app: App, caller: Caller = OWNER) -> World:
     old_plan = await published_plan(app, caller, product, "old")
     await do(app, DeprecatePlan(plan_id=old_plan), caller)
     group = await new(OpenGatewayGroup(slug="edge", environment="live"))
+    drained = await new(RegisterGateway(group_id=group, name="edge-0"))
+    await do(app, DrainGateway(gateway_id=drained), caller)
     suspended = await new(request)
     await do(app, AcceptSubscription(subscription_id=suspended), caller)
     await do(app, SuspendSubscription(subscription_id=suspended, reason="unpaid"), caller)
@@ -216,6 +225,7 @@ async def world(app: App, caller: Caller = OWNER) -> World:
         credential=credential.credential_id,
         group=group,
         gateway=await new(RegisterGateway(group_id=group, name="edge-1")),
+        drained_gateway=drained,
         token=await new(IssueToken(name="ci", role=Role.AUDITOR)),
         free_plan=await published_plan(app, caller, product, "gratis", FREE),
         suspended=suspended,
@@ -349,10 +359,12 @@ COMMANDS: dict[type[Command], Callable[[World], Command]] = {
     ),
     DefineVersion: lambda w: DefineVersion(product_id=w.product, number="3.0.0", document=PETSTORE),
     DraftPlanVersion: lambda w: DraftPlanVersion(plan_id=w.plan, terms=FREE),
+    DrainGateway: lambda w: DrainGateway(gateway_id=w.gateway),
     EstablishOrganization: lambda _: EstablishOrganization(slug="new", name="New"),
     FormTeam: lambda _: FormTeam(name="New"),
     IssueCredential: lambda w: IssueCredential(subscription_id=w.active),
     IssueToken: lambda _: IssueToken(name="new", role=Role.AUDITOR),
+    NoteGateway: lambda w: NoteGateway(gateway_id=w.gateway, silent_since=AT),
     OpenGatewayGroup: lambda w: OpenGatewayGroup(
         slug="new", environment="live", product_ids=(w.product,)
     ),
@@ -364,6 +376,7 @@ COMMANDS: dict[type[Command], Callable[[World], Command]] = {
         team_id=w.team, name="Grace", mail="grace@example.com"
     ),
     RegisterGateway: lambda w: RegisterGateway(group_id=w.group, name="new"),
+    ReinstateGateway: lambda w: ReinstateGateway(gateway_id=w.drained_gateway),
     RejectSubscription: lambda w: RejectSubscription(subscription_id=w.pending),
     RequestSubscription: lambda w: RequestSubscription(
         application_id=w.application, plan_id=w.plan

@@ -26,8 +26,9 @@ from domain.access_token import Role
 from tests.controlplane.gateway.edge import Client, Provider, serving
 
 CONFIG = """query ($since: String) { gatewayConfig(since: $since) {
-  format group { id slug environment } cursor contentHash full since issuedAt maxStalenessS
-  intentionallyEmpty products versions plans subscriptions removed { kind id } } }"""
+  format group { id slug environment confirmed_epoch: confirmedEpoch } cursor contentHash full since
+  issuedAt maxStalenessS intentionallyEmpty signingKeys signature products versions plans
+  subscriptions removed { kind id } } }"""
 ACKNOWLEDGE = """mutation ($cursor: String!, $hash: String!) {
   acknowledgeConfig(input: {cursor: $cursor, contentHash: $hash}) {
     cursor acknowledgedAt runningSince current diverged } }"""
@@ -65,6 +66,8 @@ async def test_it_hands_out_what_the_poll_does(client: Client, provider: Provide
     assert asked["contentHash"] == polled["content_hash"]
     assert asked["full"]
     assert asked["removed"] == []
+    assert asked["signature"] == polled["signature"]
+    assert asked["signingKeys"] == polled["signing_keys"]
     held = {name: asked[name] for name in ("group", *routing.LISTS.values())}
     assert all(held[name] == polled[name] for name in held)
     assert routing.content_hash(held) == asked["contentHash"]

@@ -12,6 +12,7 @@ from asyncpg import Record
 
 from controlplane.app import App, running
 from controlplane.auth import PERMISSIONS
+from controlplane.commands.gateway import DrainGateway, ReinstateGateway
 from controlplane.context import Caller
 from controlplane.gateway import coalesced
 from controlplane.gateway.acknowledgement import Heard, Runs
@@ -218,3 +219,27 @@ async def test_more_than_can_wait_is_refused_and_not_remembered(
         observations.runs.say(said[2])
 
     assert len(await asyncio.gather(*waiting)) == 2
+
+
+async def test_a_drained_gateway_is_handed_nothing_until_it_is_reinstated(
+    client: Client, provider: Provider
+) -> None:
+    token = await provider.gateway("edge")
+    await provider.settled()
+    held = await client.config(token)
+    for _ in range(2):
+        assert (await client.get(token, since=held["cursor"])).status == 304
+    waiting = asyncio.create_task(client.get(token, since=held["cursor"], wait="30"))
+    await client.held(1)
+
+    await provider.do(DrainGateway(gateway_id=provider.ids["edge-gateway"]))
+    assert (await client.get(token, since=held["cursor"])).status == 403
+    answer = await client.ask(
+        token, ACKNOWLEDGE, {"cursor": held["cursor"], "hash": held["content_hash"]}
+    )
+    assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    await provider.subscription("pets")  # wakes who waits
+    assert (await waiting).status == 403
+
+    await provider.do(ReinstateGateway(gateway_id=provider.ids["edge-gateway"]))
+    assert (await client.get(token, since=held["cursor"])).status == 200

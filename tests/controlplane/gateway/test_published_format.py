@@ -2,18 +2,20 @@
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 
 import jsonschema
 
 from controlplane import gateway
-from domain.routing import apply, content_hash
+from domain.routing import apply
+from domain.signed import trusted, verify_snapshot
 
 PAGE = Path(__file__).parents[3] / "docs" / "gateway-config.md"
 SCHEMA = Path(gateway.__file__).parent / "config.schema.json"
 
 
-def test_the_examples_are_valid_and_their_hashes_right() -> None:
+def test_the_examples_are_valid_and_their_signatures_right() -> None:
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     blocks = re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -21,5 +23,6 @@ def test_the_examples_are_valid_and_their_hashes_right() -> None:
 
     for document in (snapshot, delta):
         jsonschema.validate(document, schema)
-    assert content_hash(snapshot) == snapshot["content_hash"]
-    assert content_hash(apply(snapshot, delta)) == delta["content_hash"]
+    at = datetime.fromisoformat(delta["issued_at"])
+    verify_snapshot(snapshot, snapshot["signing_keys"], at)
+    verify_snapshot(apply(snapshot, delta), trusted(snapshot), at)

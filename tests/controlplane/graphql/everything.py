@@ -107,6 +107,7 @@ VERBS: dict[str, Verb | Elsewhere] = {
         '{productId: $product, number: "9.0.0", document: "type Query { a: Int }"}', MANAGERS
     ),
     "draftPlanVersion": Verb("{planId: $free, terms: {}}", MANAGERS),
+    "drainGateway": Verb("{gatewayId: $gateway}", OWNERS),
     "establishOrganization": Verb('{slug: "n", name: "n"}', OPERATORS),
     "expireSubscription": Verb("{subscriptionId: $due}", MANAGERS),
     "forgetPerson": Verb("{developerId: $administrator}", OWNERS | {"administrator", "rival"}),
@@ -160,6 +161,7 @@ VERBS: dict[str, Verb | Elsewhere] = {
     ),
     "describeProduct": Verb('{productId: $product, name: "n", description: "d"}', MANAGERS),
     "nameProductOwner": Verb('{productId: $product, owner: "n"}', MANAGERS),
+    "reinstateGateway": Elsewhere(*PERMISSIONS),
     "reinstateProduct": Elsewhere(*PERMISSIONS),
     "reinstateVersion": Elsewhere(*PERMISSIONS),
     "renamePlan": Verb('{planId: $free, name: "n"}', MANAGERS),
@@ -194,6 +196,12 @@ READS: dict[str, Look | Elsewhere] = {
     ),
     "credentialRights": Look(
         "{ credentialRights(credentialId: $credential) { credential { id } } }", TEAM, OUTSIDE
+    ),
+    "enforcedAt": Look(
+        '{ enforcedAt(gatewayId: $gateway, credentialId: $credential, at: "2026-01-01T00:00:00Z")'
+        " { gateway { id } credential { id } } }",
+        PROVIDER,
+        OUTSIDE | DEVELOPERS,
     ),
     "explainLimits": Look(
         "{ explainLimits(subscription: $team_subscription) { position rateLimit { windowS } } }",
@@ -233,6 +241,18 @@ FIELDS: dict[str, Look | Elsewhere] = {
     "Application.subscriptions": Look(
         "{ node(id: $team_application) { ... on Application { subscriptions { nodes { id } } } } }",
         TEAM,
+    ),
+    "Gateway.history": Look(
+        "{ node(id: $gateway) { ... on Gateway { history { nodes { since } } } } }", frozenset()
+    ),
+    "GatewayGroup.propagation": Look(
+        "{ node(id: $group) { id ... on GatewayGroup { propagation(lastS: 60) { changes } } } }",
+        PROVIDER,
+    ),
+    "GatewayGroup.propagationOf": Look(
+        "{ node(id: $group) { id ... on GatewayGroup {"
+        ' propagationOf(position: "1.1") { delayMs } } } }',
+        PROVIDER,
     ),
     "GatewayGroup.gateways": Look(
         "{ node(id: $group) { ... on GatewayGroup { gateways { nodes { id } } } } }", PROVIDER

@@ -74,7 +74,7 @@ def test_what_is_stored_is_json_that_people_can_read() -> None:
     assert orjson.loads(stored.state) == {
         "timestamp": {"_type_": "datetime_iso", "_data_": "2026-01-01T00:00:00+00:00"},
         "why": WHY,
-        "class_version": 2,
+        "class_version": 3,
         "plan_version": 1,
         "terms": {
             "_type_": "plan_terms",
@@ -93,7 +93,13 @@ def test_what_is_stored_is_json_that_people_can_read() -> None:
                 "more_rate_limits": [],
                 "auth": {
                     "_type_": "auth",
-                    "_data_": {"kind": "API_KEY", "issuer": "", "audience": "", "claim": ""},
+                    "_data_": {
+                        "kind": "API_KEY",
+                        "issuer": "",
+                        "audience": "",
+                        "claim": "",
+                        "jwks_uri": "",
+                    },
                 },
                 "overrides": [],
                 "sla": None,

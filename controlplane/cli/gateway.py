@@ -1,0 +1,124 @@
+"""`controlplane gateway`: what gateways start from and trust."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from controlplane.cli.session import UsageError, asking, organization_of, progress, session
+
+if TYPE_CHECKING:
+    from controlplane.gateway.keyring import Ring
+
+DAY_S = 24 * 3_600
+JWKS_BYTES = 2**20
+
+cli = typer.Typer(help="Gateways, and what they start from.", no_args_is_help=True)
+
+
+@cli.command("snapshot")
+def snapshot(
+    *,
+    group: Annotated[str, typer.Option(help="Slug of the gateway group.")],
+    out: Annotated[Path, typer.Option(help="File to replace; it is always whole.")],
+    organization: Annotated[
+        str | None, typer.Option(help="Slug; the only one if left out.")
+    ] = None,
+) -> None:
+    """Write the signed configuration of a group, from which gateways start without us."""
+    from controlplane import loop
+
+    written = loop.run(_snapshot(group, organization))
+    _replace(out, written)
+    progress(f"Wrote {len(written):,} bytes to {out}.")
+
+
+async def _snapshot(group: str, organization: str | None) -> bytes:
+    from controlplane.gateway.delivery import Delivery
+
+    async with session() as app:
+        caller = asking(app, await organization_of(app, organization)).caller
+        delivery = Delivery(app)
+        served = await delivery.served(caller, group, ())
+        return (await delivery.document(caller, served, None)).encode()
+
+
+def _replace(out: Path, written: bytes) -> None:
+    """Have a file hold this, or what it held before: never a part."""
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(written)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(out)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UsageError(f"{out} cannot be written: {error.strerror}.") from None
+
+
+@cli.command("verify")
+def verify(
+    file: Annotated[Path, typer.Argument(help="A snapshot.")],
+    *,
+    keys: Annotated[Path, typer.Option(help="JWK set, as GET /gateway/v1/keys gives it.")],
+) -> None:
+    """Check signature, content and age of a snapshot; exit code 1 if it must not be used."""
+    from datetime import UTC, datetime
+
+    from domain.signed import UntrustedError, verify_snapshot
+
+    document = _json(file)
+    try:
+        # The clock of whoever looks at it: no control plane is running here.
+        verify_snapshot(document, _json(keys).get("keys", []), datetime.now(UTC))  # noqa: TID251
+    except UntrustedError as error:
+        raise UsageError(f"{file}: {error}") from None
+    typer.echo(
+        f"{document['group']['slug']} at {document['cursor']}, {document['content_hash']},"
+        f" issued {document['issued_at']}"
+    )
+
+
+def _json(file: Path) -> dict[str, Any]:
+    import orjson
+
+    try:
+        document = orjson.loads(file.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"{file} is no JSON object.")
+    return document
+
+
+@cli.command("rotate-key")
+def rotate_key(
+    *,
+    overlap_s: Annotated[
+        int, typer.Option(help="Seconds from the announcement until it signs.")
+    ] = DAY_S,
+    compromised: Annotated[
+        bool, typer.Option("--compromised", help="Trust no key of before any more, from now on.")
+    ] = False,
+) -> None:
+    """Announce the key by which configurations will be signed, and print all that are trusted."""
+    from controlplane import loop
+    from controlplane.gateway.keyring import OVERLAP_S_MAX, OVERLAP_S_MIN
+
+    if not OVERLAP_S_MIN <= overlap_s <= OVERLAP_S_MAX:
+        raise UsageError(f"--overlap-s is {OVERLAP_S_MIN} to {OVERLAP_S_MAX}.")
+    ring = loop.run(_rotate_key(overlap_s, compromised=compromised))
+    for key in ring.jwks:
+        signs = "  signs" if key is ring.signing.jwk else ""
+        typer.echo(f"{key['kid']}{signs}")
+
+
+async def _rotate_key(overlap_s: int, *, compromised: bool) -> "Ring":
+    from controlplane.gateway.keyring import Keyring
+
+    async with session() as app:
+        keys = Keyring(app.services)
+        await keys.ring()  # a first one signs before a next one is announced
+        return await keys.rotate(overlap_s, compromised=compromised)

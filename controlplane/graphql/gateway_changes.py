@@ -1,0 +1,152 @@
+"""What can be done about gateway groups and gateways."""
+
+from typing import Annotated, Any
+
+import strawberry
+
+from controlplane.commands.gateway import (
+    DrainGateway,
+    OpenGatewayGroup,
+    RegisterGateway,
+    ReinstateGateway,
+)
+from controlplane.graphql.changes import Asked, Changed, change
+from controlplane.graphql.errors import Rejected
+from controlplane.graphql.gateway import GATEWAY, GATEWAY_GROUP, Gateway, GatewayGroup
+from controlplane.graphql.loaders import Info
+from controlplane.graphql.node import named
+
+
+@strawberry.input
+class OpenGatewayGroupInput(Asked):
+    """The group to set up."""
+
+    slug: str = strawberry.field(
+        description="Unique in the organization; 1 to 63 lower-case letters, digits and hyphens."
+    )
+    environment: str = strawberry.field(description="The slug of the environment.")
+    product_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list,
+        description="The ids of the products it serves, at most 1,000; none means all.",
+    )
+
+
+@strawberry.input
+class RegisterGatewayInput(Asked):
+    """The gateway to announce."""
+
+    group_id: strawberry.ID = strawberry.field(description="The id of its group.")
+    name: str = strawberry.field(description="For people; 1 to 200 characters.")
+
+
+@strawberry.input
+class GatewayInput(Asked):
+    """The gateway that is meant."""
+
+    gateway_id: strawberry.ID = strawberry.field(description="The id of the gateway.")
+
+    def meant(self) -> dict[str, Any]:
+        """Return what a command about a gateway is told."""
+        return {"gateway_id": named(self.gateway_id, "Gateway", "gateway_id"), **self.said()}
+
+
+@strawberry.type
+class GatewayGroupChanged(Changed):
+    """The group, and what happened to it."""
+
+    @strawberry.field
+    async def gateway_group(self, info: Info) -> GatewayGroup | None:
+        """Return the group; null after a dry run."""
+        return await self.node(info, GATEWAY_GROUP)
+
+
+@strawberry.type
+class GatewayChanged(Changed):
+    """The gateway, and what happened to it."""
+
+    @strawberry.field
+    async def gateway(self, info: Info) -> Gateway | None:
+        """Return the gateway; null after a dry run."""
+        return await self.node(info, GATEWAY)
+
+
+OpenGatewayGroupResult = Annotated[
+    GatewayGroupChanged | Rejected,
+    strawberry.union(
+        "OpenGatewayGroupResult", description="What openGatewayGroup did, or why not."
+    ),
+]
+RegisterGatewayResult = Annotated[
+    GatewayChanged | Rejected,
+    strawberry.union("RegisterGatewayResult", description="What registerGateway did, or why not."),
+]
+
+DrainGatewayResult = Annotated[
+    GatewayChanged | Rejected,
+    strawberry.union("DrainGatewayResult", description="What drainGateway did, or why not."),
+]
+ReinstateGatewayResult = Annotated[
+    GatewayChanged | Rejected,
+    strawberry.union(
+        "ReinstateGatewayResult", description="What reinstateGateway did, or why not."
+    ),
+]
+
+
+@strawberry.type
+class GatewayMutations:
+    """What can be done about gateways."""
+
+    @strawberry.mutation
+    async def open_gateway_group(
+        self, info: Info, input: OpenGatewayGroupInput
+    ) -> OpenGatewayGroupResult:
+        """Set up gateways that enforce the same configuration; needs gateway:register."""
+        return await change(
+            info,
+            GatewayGroupChanged,
+            GATEWAY_GROUP,
+            input,
+            lambda: OpenGatewayGroup(
+                slug=input.slug,
+                environment=input.environment,
+                product_ids=tuple(
+                    named(id_, "ApiProduct", "product_ids") for id_ in input.product_ids
+                ),
+                **input.said(),
+            ),
+        )
+
+    @strawberry.mutation
+    async def register_gateway(
+        self, info: Info, input: RegisterGatewayInput
+    ) -> RegisterGatewayResult:
+        """Announce a gateway, which polls once it has a token; needs gateway:register."""
+        return await change(
+            info,
+            GatewayChanged,
+            GATEWAY,
+            input,
+            lambda: RegisterGateway(
+                group_id=named(input.group_id, "GatewayGroup", "group_id"),
+                name=input.name,
+                **input.said(),
+            ),
+        )
+
+    @strawberry.mutation
+    async def drain_gateway(self, info: Info, input: GatewayInput) -> DrainGatewayResult:
+        """Take a gateway out of service: its polls are refused; needs gateway:register.
+
+        It is missed by nobody, and its token stays: reinstateGateway takes it back.
+        """
+        return await change(
+            info, GatewayChanged, GATEWAY, input, lambda: DrainGateway(**input.meant())
+        )
+
+    @strawberry.mutation
+    async def reinstate_gateway(self, info: Info, input: GatewayInput) -> ReinstateGatewayResult:
+        """Take a gateway that was drained into service again; needs gateway:register."""
+        return await change(
+            info, GatewayChanged, GATEWAY, input, lambda: ReinstateGateway(**input.meant())
+        )
