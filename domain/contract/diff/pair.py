@@ -139,7 +139,7 @@ class Pair:
         `is_moot` is about something that is not sent in this direction. `proof` is the keyword that
         refuses a payload which shows it, the first of `keys` unless told.
         """
-        is_whole = change.startswith(("request-", "response-", "new-", "api-"))
+        is_whole = change.startswith(("request-", "response-", "new-", "api-", "remote-"))
         rule = change if is_whole else f"{self.place}-{change}"
         pointers = _place(self.old, keys), _place(self.new, keys)
         return Said(rule, predicate, *pointers, is_moot, proof or "".join(keys[:1]))

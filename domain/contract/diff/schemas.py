@@ -34,6 +34,7 @@ STEPS = 2_000_000
 RULES: tuple[Callable[[Pair], Iterator[Said]], ...] = (
     schema_types.types,
     schema_types.nullability,
+    schema_types.remote_references,
     schema_values.enums,
     schema_values.constants,
     schema_bounds.bounds,
@@ -70,7 +71,7 @@ _SINGLE = (
 _NAMED = ("patternProperties", "dependentSchemas")
 
 
-_REWRITINGS = (
+_REWRITINGS = {
     "all-of-added",
     "wrapped-in-one-of",
     "type-changed",
@@ -86,7 +87,8 @@ _REWRITINGS = (
     "items-removed",
     "became-nullable",
     "became-not-nullable",
-)
+    "prefix-items-added",
+}
 """Changes that are often another way to write the same, which containment can prove.
 
 Of alternatives it cannot: two open objects accept nearly the same, and mean different things.
@@ -199,14 +201,15 @@ class Schemas:
     ) -> tuple[Said, Level, Witness | None]:
         if level is not Level.ERROR:
             return said, level, None
-        if outcome.is_contained and _is_rewritten(said):
+        if outcome.is_contained and _is_rewritten(pair, said):
             return said, Level.INFO, None
         return said, level, self.containment.witness(pair, outcome, said.proof)
 
 
-def _is_rewritten(said: Said) -> bool:
+def _is_rewritten(pair: Pair, said: Said) -> bool:
     # Formats are not all known to whoever judges containment: the rule has the last word.
-    return said.rule.endswith(_REWRITINGS) and said.proof != schema_types.FORMAT
+    change = said.rule.removeprefix(f"{pair.place}-")
+    return change in _REWRITINGS and said.proof != schema_types.FORMAT
 
 
 def _level(pair: Pair, said: Said) -> Level:

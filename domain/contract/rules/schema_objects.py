@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from domain.contract.diff.pair import Pair, Place, Said, named
+from domain.contract.diff.pair import Pair, Said, named
 from domain.contract.diff.spot import Spot
 from domain.contract.diff.view import View, view
 from domain.contract.rules.schema_composition import matched
@@ -130,13 +130,6 @@ def requirement(pair: Pair) -> Iterator[Said]:
 
 def access(pair: Pair) -> Iterator[Said]:
     """A property is now, or no longer, sent one way only."""
-    if pair.place not in (
-        Place.REQUEST_BODY,
-        Place.REQUEST_PROPERTY,
-        Place.RESPONSE_BODY,
-        Place.RESPONSE_PROPERTY,
-    ):
-        return
     side = "request" if pair.place.is_request else "response"
     required = pair.new.at("required").texts()
     for name in pair.old.at("properties").members().keys() & pair.new.at("properties").members():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from domain.contract.diff.pair import Pair, Place, Said
+from domain.contract.diff.pair import Pair, Place, Said, quoted
 from domain.contract.diff.view import ANNOTATIONS, View, view
 
 FORMAT = "format"
@@ -81,6 +81,14 @@ def _is_list_of_the_same(pair: Pair) -> bool:
         for key, value in items.schema.items()
         if key not in ignored
     )
+
+
+def remote_references(pair: Pair) -> Iterator[Said]:
+    """Another document describes it, and nobody looks into that one."""
+    old, new = pair.old.schema.get("$ref"), pair.new.schema.get("$ref")
+    if old != new:
+        said = f"is what {quoted(new or 'this document')} says, before {quoted(old or 'this one')}"
+        yield pair.says("remote-reference-changed", said, "$ref")
 
 
 def nullability(pair: Pair) -> Iterator[Said]:
