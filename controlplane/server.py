@@ -67,7 +67,7 @@ class Site:
         )
         for surface in (health, openapi, audit, graphql, graphiql):
             application.add_routes(surface.routes(self._app))
-        application.add_routes(gateway.routes(self.delivery))
+        application.add_routes(gateway.routes(self._app, self.delivery))
         return application
 
     def _outermost(self) -> Middleware:
