@@ -11,11 +11,13 @@ import asyncio
 import json
 import shutil
 import tempfile
+import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median, quantiles
+from typing import cast
 
 from aiohttp import ClientSession, TCPConnector
 
@@ -31,43 +33,61 @@ from benchmarks.load import (
 from benchmarks.sold import Sold, sell
 from controlplane.app import running
 from controlplane.graphql.node import global_id
+from controlplane.loop import run
 
 GATEWAYS = 1_000
 ROUNDS = 5
 UPSTREAM = "http://127.0.0.1:9"
 HEADS = "\r\n\r\n"
-BYTES = 1 << 20
 REVOKE = """mutation Revoke($input: RevokeCredentialInput!) {
   result: revokeCredential(input: $input) { __typename } }"""
 
 
-class Watcher:
-    """One connection on which something is awaited."""
+class Watcher(asyncio.Protocol):
+    """One connection on which something is awaited; it does as little as can be."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self) -> None:
+        self._received = b""
+        self._came = asyncio.Event()
         self.woken_at_s = 0.0
 
-    async def connect(self) -> None:
-        """Open the connection."""
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Be connected."""
+        self._transport = cast(asyncio.Transport, transport)
 
-    async def ask(self, text: str) -> None:
-        """Send a request and do not wait for its answer."""
-        self._writer.write(text.encode())
-        await self._writer.drain()
+    def data_received(self, data: bytes) -> None:
+        """Keep what came, and when the first of it did."""
+        if not self._received:
+            self.woken_at_s = time.perf_counter()
+        self._received += data
+        self._came.set()
 
-    async def answered(self) -> bytes:
-        """Read what there is by now, at least one answer of known length."""
-        head = await self._reader.readuntil(HEADS.encode())
-        self.woken_at_s = asyncio.get_running_loop().time()
-        lengths = [line for line in head.lower().split(b"\r\n") if b"content-length" in line]
-        return await self._reader.readexactly(int(lengths[0].split(b":")[1])) if lengths else b""
+    def ask(self, text: str) -> None:
+        """Send a request."""
+        self._transport.write(text.encode())
 
     async def event(self) -> None:
-        """Read the next piece of an answer without end."""
-        assert await self._reader.read(BYTES)
-        self.woken_at_s = asyncio.get_running_loop().time()
+        """Wait until something came; what comes next is another event."""
+        await self._came.wait()
+        self._came.clear()
+        self._received = b""
+
+    async def answered(self) -> bytes:
+        """Return the body of an answer of known length."""
+        while True:
+            await self._came.wait()
+            self._came.clear()
+            head, _, body = self._received.partition(HEADS.encode())
+            (length,) = (line for line in head.split(b"\r\n") if b"Content-Length" in line)
+            if len(body) >= int(length.split(b":")[1]):
+                self._received = b""
+                return body
+
+
+async def connected(port: int) -> list[Watcher]:
+    """Return a thousand connections."""
+    connect = asyncio.get_running_loop().create_connection
+    return [(await connect(Watcher, "127.0.0.1", port))[1] for _ in range(GATEWAYS)]
 
 
 def resident_bytes(served: Served) -> int:
@@ -77,31 +97,32 @@ def resident_bytes(served: Served) -> int:
     return int(line.split()[1]) * 1_024
 
 
-async def of_ours(control: Served, sold: Sold) -> tuple[list[list[float]], float]:
-    """Return the delays of each round in ms, and the bytes that one waiter takes."""
+async def of_ours(control: Served, sold: Sold) -> tuple[list[list[float]], float, float]:
+    """Return the delays of each round in ms, and what one waiter takes: bytes, seconds of CPU."""
     port = int(control.base.rpartition(":")[2])
-    gateways = [Watcher(port) for _ in sold.gateways]
-    for each, token in zip(gateways, sold.gateways, strict=True):
-        await each.connect()
-        await each.ask(_poll(token, ""))
-    cursors = [json.loads(await each.answered())["cursor"] for each in gateways]
     before = resident_bytes(control)
-    rounds = []
+    gateways = await connected(port)
+    for each, token in zip(gateways, sold.gateways, strict=True):
+        each.ask(_poll(token, ""))
+    cursors = [json.loads(await each.answered())["cursor"] for each in gateways]
+    rounds, cpu_s = [], 0.0
     async with ClientSession(connector=TCPConnector(limit=1)) as session:
         for nth in range(ROUNDS):
             for each, token, cursor in zip(gateways, sold.gateways, cursors, strict=True):
-                await each.ask(_poll(token, f"since={cursor}&wait=30"))
+                each.ask(_poll(token, f"since={cursor}&wait=30"))
             await asyncio.sleep(1.5)  # all of them wait by now
             if nth == 0:
                 per_waiter = (resident_bytes(control) - before) / len(gateways)
-            began_s = asyncio.get_running_loop().time()
+            cpu_s -= control.cpu_s()
+            began_s = time.perf_counter()
             revoked = asyncio.create_task(_revoke(session, control.base, sold, nth))
             bodies = await asyncio.gather(*(each.answered() for each in gateways))
             await revoked
+            cpu_s += control.cpu_s()
             cursors = [json.loads(body)["cursor"] for body in bodies]
             assert len(set(cursors)) == 1
             rounds.append([(each.woken_at_s - began_s) * 1e3 for each in gateways])
-    return rounds, per_waiter
+    return rounds, per_waiter, cpu_s / ROUNDS / len(gateways)
 
 
 def _poll(token: str, query: str) -> str:
@@ -131,17 +152,16 @@ async def of_etcd(peer: Served) -> list[list[float]]:
         "POST /v3/watch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}{HEADS}{body}"
     )
-    watchers = [Watcher(port) for _ in range(GATEWAYS)]
+    watchers = await connected(port)
     for each in watchers:
-        await each.connect()
-        await each.ask(watch)
+        each.ask(watch)
         await each.event()  # it says that the watch is there
     await asyncio.sleep(1)
     rounds = []
     async with ClientSession() as session:
         for nth in range(ROUNDS):
             value = b64encode(str(nth).encode()).decode()
-            began_s = asyncio.get_running_loop().time()
+            began_s = time.perf_counter()
             put = asyncio.create_task(
                 _put(session, f"{peer.base}/v3/kv/put", {"key": key, "value": value})
             )
@@ -183,14 +203,17 @@ async def main() -> None:
             async with running(dsn) as app:
                 sold = await sell(app, 100, gateways=GATEWAYS, upstream=UPSTREAM)
             with ours(dsn) as control:
-                rounds, per_waiter = await of_ours(control, sold)
+                rounds, per_waiter, cpu_s = await of_ours(control, sold)
             with etcd() as peer:
                 peers = await of_etcd(peer)
-    print(json.dumps(summary(rounds, peers, per_waiter)))
+    print(json.dumps(summary(rounds, peers, per_waiter, cpu_s)))
 
 
 def summary(
-    rounds: Sequence[Sequence[float]], peers: Sequence[Sequence[float]], per_waiter: float
+    rounds: Sequence[Sequence[float]],
+    peers: Sequence[Sequence[float]],
+    per_waiter: float,
+    cpu_s: float,
 ) -> dict[str, object]:
     ours_ms, peer_ms = (median(quantiles(each, n=100)[98] for each in of) for of in (rounds, peers))
     return {
@@ -204,8 +227,9 @@ def summary(
         "ratio": round(peer_ms / ours_ms, 2),
         "rounds_p99_ms": [round(quantiles(each, n=100)[98], 1) for each in rounds],
         "kb_a_waiter": round(per_waiter / 1_024, 1),
+        "cpu_us_a_waiter": round(cpu_s * 1e6, 1),
     }
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())
