@@ -98,6 +98,14 @@ def search_path() -> str:
     return ", ".join(["public", *map(views, PROJECTIONS)])
 
 
+async def _as_it_is(_: "Connection[Record]") -> None:
+    """Give a connection back without a word to the server, which would cost as much as a query.
+
+    Nothing is left on it: asyncpg still ends a transaction, and whoever takes a lock beyond one,
+    or listens, does so on a connection of its own or ends it in any case.
+    """
+
+
 @asynccontextmanager
 async def running(
     dsn: str,
@@ -145,6 +153,7 @@ async def running(
             command_timeout=budget_s,
             server_settings=path,
             init=history.check,
+            reset=_as_it_is,
         )
         await pool
         stack.push_async_callback(_close, pool)

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 from domain.aggregate import DomainError
 from domain.routing import Body, Document
 
-RENDERERS: tuple[str, ...] = ()
+RENDERERS: tuple[str, ...] = ("envoy", "haproxy")
 """The vendors, each the name of a module here that is imported when it is used."""
 
 KEY_HEADER = "x-api-key"
@@ -37,12 +37,8 @@ class RenderedInvalidError(DomainError):
 
     def __init__(self, reason: str) -> None:
         """Say what the vendor's own check said."""
-        super().__init__("rendered")
+        super().__init__("rendered", reason)
         self.reason = reason
-
-    def __str__(self) -> str:
-        """Return the message with the reason."""
-        return f"{super().__str__()} {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -94,6 +90,7 @@ class Memo:
         """Begin with nothing."""
         self._former: dict[tuple[str, str], tuple[tuple[Body, ...], Any]] = {}
         self._kept: dict[tuple[str, str], tuple[tuple[Body, ...], Any]] = {}
+        self._lasting: dict[str, Any] = {}
 
     def begin(self) -> None:
         """Begin a rendering; each renderer calls it once."""
@@ -108,6 +105,13 @@ class Memo:
         self._kept[key] = kept
         fragment: Fragment = kept[1]
         return fragment
+
+    def lasting(self, name: str, make: Callable[[], Fragment]) -> Fragment:
+        """Return what a vendor keeps under a name from one rendering to the next, made once."""
+        if name not in self._lasting:
+            self._lasting[name] = make()
+        kept: Fragment = self._lasting[name]
+        return kept
 
 
 def _differ(one: Body, other: Body) -> bool:

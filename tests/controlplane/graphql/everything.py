@@ -242,6 +242,18 @@ FIELDS: dict[str, Look | Elsewhere] = {
         "{ node(id: $team_application) { ... on Application { subscriptions { nodes { id } } } } }",
         TEAM,
     ),
+    "Gateway.history": Look(
+        "{ node(id: $gateway) { ... on Gateway { history { nodes { since } } } } }", frozenset()
+    ),
+    "GatewayGroup.propagation": Look(
+        "{ node(id: $group) { id ... on GatewayGroup { propagation(lastS: 60) { changes } } } }",
+        PROVIDER,
+    ),
+    "GatewayGroup.propagationOf": Look(
+        "{ node(id: $group) { id ... on GatewayGroup {"
+        ' propagationOf(position: "1.1") { delayMs } } } }',
+        PROVIDER,
+    ),
     "GatewayGroup.gateways": Look(
         "{ node(id: $group) { ... on GatewayGroup { gateways { nodes { id } } } } }", PROVIDER
     ),

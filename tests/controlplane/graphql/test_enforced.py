@@ -1,15 +1,9 @@
 """What did a gateway enforce for a key at an instant, and which event made it so."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
-from controlplane.app import App
-from controlplane.server import Site
 from tests.controlplane.graphql.gateways import Gateways
-from tests.controlplane.graphql.portal import opened
 from tests.given import AT
 
 ENFORCED = """query ($gateway: ID!, $key: ID!, $at: DateTime!) {
@@ -19,16 +13,6 @@ ENFORCED = """query ($gateway: ID!, $key: ID!, $at: DateTime!) {
     enforced { ...V } decided { ...V } } }
 fragment V on Verdict { allowed reason position cause { event at position actor }
   versions { product base number } limits { rateLimit { limitCalls } quota { amountCalls } } }"""
-
-
-@pytest.fixture
-async def gateways(app: App) -> AsyncIterator[Gateways]:
-    """Return a shop with two gateways that have said nothing yet."""
-    async with opened(app, Site(app).application()) as portal:
-        await portal.sell()
-        gateways = Gateways(portal)
-        await gateways.register()
-        yield gateways
 
 
 async def enforced(
@@ -122,6 +106,7 @@ async def test_every_reason_to_refuse_a_key_is_told_with_its_event(gateways: Gat
         assert told(found["enforced"]) == told(found["decided"])
         return told(found["enforced"])
 
+    await shop.seen()
     not_yet = await enforced(gateways, "one", asked, issued["id"])
     assert told(not_yet["enforced"]) == told(not_yet["decided"]) == ("KEY_UNKNOWN", None)
     assert not_yet["enforced"]["position"] == early
