@@ -225,6 +225,8 @@ def group(group_id: UUID, slug: str, environment: str, product_ids: Iterable[UUI
         "environment": environment,
         "confirmed_epoch": 0,
         "products": [str(product_id) for product_id in product_ids],
+        "released_position": 0,
+        "shrink_intended_until": None,
     }
 
 

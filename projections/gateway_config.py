@@ -68,6 +68,9 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     ApiVersion.Blocked,
     ApiVersion.Unblocked,
     GatewayGroup.Opened,
+    GatewayGroup.EpochConfirmed,
+    GatewayGroup.ConfigReleased,
+    GatewayGroup.ConfigShrinkIntended,
     Plan.Defined,
     Plan.VersionPublished,
     Plan.Closed,
@@ -129,6 +132,8 @@ def project(recorded: Recorded, rows: Rows) -> None:
         case GatewayGroup.Opened(originator_id=id_, slug=slug, environment=environment):
             rows[key] = _draft(routing.group(id_, slug, environment, event.product_ids))
             _open(recorded, rows, key)
+        case GatewayGroup.Event():
+            _change(recorded, rows, key, _decided(event, _body(rows[key])))
         case Subscription.Requested(originator_id=id_, application_id=application_id):
             rows[key] = _draft(
                 routing.subscription(id_, application_id, event.plan_id, event.plan_version)
@@ -244,6 +249,17 @@ def _version(event: ApiVersion.Defined) -> routing.Body:
         upstreams=event.upstreams,
         operations=event.operations,
     )
+
+
+def _decided(event: GatewayGroup.Event, body: routing.Body) -> routing.Body:
+    match event:
+        case GatewayGroup.EpochConfirmed(epoch=epoch):
+            return {**body, "confirmed_epoch": epoch}
+        case GatewayGroup.ConfigReleased(upto_position=position):
+            return {**body, "released_position": position}
+        case GatewayGroup.ConfigShrinkIntended(until=until):
+            return {**body, "shrink_intended_until": until.isoformat()}
+    raise AssertionError(event.TOPIC)
 
 
 def _subscribed(event: Aggregate.Event, body: routing.Body) -> routing.Body:

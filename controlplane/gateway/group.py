@@ -14,6 +14,8 @@ import orjson
 from domain import routing
 from domain.routing import GROUP, KINDS, PLAN, PRODUCT, SUBSCRIPTION, VERSION
 
+HEAD = ("id", "slug", "environment", "confirmed_epoch")
+"""What gateways are told of their group."""
 Key: TypeAlias = tuple[str, str]
 """Kind and id of a row."""
 
@@ -80,7 +82,9 @@ class Group:
         self.id: str = body["id"]
         self.slug: str = body["slug"]
         self.products: list[str] = body["products"]
-        self.head = {name: said for name, said in body.items() if name != "products"}
+        self.released_position: int = body["released_position"]
+        self.shrink_intended_until: str | None = body["shrink_intended_until"]
+        self.head = {name: body[name] for name in HEAD}
         self.from_position = row.from_position
         self._serves = frozenset(self.products)
 
