@@ -214,10 +214,12 @@ def without_key(row: Body, key_id: str) -> Body:
     return {**row, "keys": [key for key in row["keys"] if key["id"] != key_id]}
 
 
-def group(group_id: UUID, slug: str, environment: str, product_ids: Iterable[UUID]) -> Body:
-    """Return what a gateway group is: its environment and products, none of them for all.
+def group(
+    group_id: UUID, slug: str, environment: str, product_ids: Iterable[UUID], position: int
+) -> Body:
+    """Return what a gateway group is that begins: its environment and products, none for all.
 
-    Nothing was lost under any epoch yet that somebody would have to confirm.
+    Nothing was lost under any epoch yet, and what ended before is not held back from it.
     """
     return {
         "id": str(group_id),
@@ -225,7 +227,7 @@ def group(group_id: UUID, slug: str, environment: str, product_ids: Iterable[UUI
         "environment": environment,
         "confirmed_epoch": 0,
         "products": [str(product_id) for product_id in product_ids],
-        "released_position": 0,
+        "released_position": position,
         "shrink_intended_until": None,
     }
 

@@ -130,7 +130,8 @@ def project(recorded: Recorded, rows: Rows) -> None:
         case Plan.Event():
             _sell(recorded, rows, key)
         case GatewayGroup.Opened(originator_id=id_, slug=slug, environment=environment):
-            rows[key] = _draft(routing.group(id_, slug, environment, event.product_ids))
+            group = routing.group(id_, slug, environment, event.product_ids, recorded.position)
+            rows[key] = _draft(group)
             _open(recorded, rows, key)
         case GatewayGroup.Event():
             _change(recorded, rows, key, _decided(event, _body(rows[key])))

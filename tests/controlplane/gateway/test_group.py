@@ -50,7 +50,7 @@ def body(kind: str, id_: str, revision: int) -> Body:
 def histories(draw: st.DrawFn) -> list[Interval]:
     """Intervals of rows that open, change, close and open again, one event a position."""
     served = draw(st.sampled_from([[], PRODUCTS[:1], PRODUCTS[1:]]))
-    own = routing.group(GROUP_ID, "edge", "live", served)
+    own = routing.group(GROUP_ID, "edge", "live", served, 1)
     # Most rows hold at first, or a random history would hardly ever have a visible subscription.
     begun = draw(st.permutations(KEYS))[: draw(st.integers(6, len(KEYS)))]
     moved = draw(st.lists(st.tuples(st.sampled_from(KEYS), st.booleans()), max_size=25))
