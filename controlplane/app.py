@@ -15,6 +15,7 @@ from asyncpg import Connection, Record
 from controlplane import secret
 from controlplane.auth import Bearers
 from controlplane.context import Caller, Context, Services
+from controlplane.gateway.mirrors import Mirrors
 from controlplane.processes.timer import keep_time
 from controlplane.settings import Settings
 from controlplane.store import UNREACHABLE, Pool
@@ -52,10 +53,13 @@ class App:
     """Whose signed tokens are let in beside ours, if any."""
     bearers: Bearers = field(init=False)
     """Who was let in last by a token of ours."""
+    mirrors: Mirrors = field(init=False)
+    """The configurations of gateways in memory, made when they are first asked for."""
 
     def __post_init__(self) -> None:
-        """Remember nobody yet."""
+        """Remember nobody yet, and nothing."""
         object.__setattr__(self, "bearers", Bearers(self.services.store))
+        object.__setattr__(self, "mirrors", Mirrors(self))
 
     def is_at_hand(self, token: str) -> bool:
         """Tell whether a bearer token can be refused without asking the database."""
@@ -92,6 +96,14 @@ class App:
 def search_path() -> str:
     """Return where queries find tables: the store's own, then this code's read models."""
     return ", ".join(["public", *map(views, PROJECTIONS)])
+
+
+async def _as_it_is(_: "Connection[Record]") -> None:
+    """Give a connection back without a word to the server, which would cost as much as a query.
+
+    Nothing is left on it: asyncpg still ends a transaction, and whoever takes a lock beyond one,
+    or listens, does so on a connection of its own or ends it in any case.
+    """
 
 
 @asynccontextmanager
@@ -141,6 +153,7 @@ async def running(
             command_timeout=budget_s,
             server_settings=path,
             init=history.check,
+            reset=_as_it_is,
         )
         await pool
         stack.push_async_callback(_close, pool)

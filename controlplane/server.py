@@ -29,8 +29,8 @@ BACKLOG = 1_024
 POLL_S = 0.02
 CANCEL_S = 1.0
 """What is left for a request that did not end in time; 0 would mean without end."""
-YOUNG_OBJECTS = 10_000
-"""So many come before the collector looks at them: a few MB, at most some tens of requests."""
+YOUNG_OBJECTS = 50_000
+"""So many come before the collector looks at them: some 10 MB, at most a hundred requests."""
 LEAVE_S = 10.0
 """What closing the database may take after the requests; then the process leaves as it is."""
 PAUSE_S = 0.5
@@ -67,7 +67,7 @@ class Site:
         )
         for surface in (health, openapi, audit, graphql, graphiql):
             application.add_routes(surface.routes(self._app))
-        application.add_routes(gateway.routes(self.delivery))
+        application.add_routes(gateway.routes(self._app, self.delivery))
         return application
 
     def _outermost(self) -> Middleware:

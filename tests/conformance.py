@@ -12,6 +12,7 @@ from domain.aggregate import DomainError
 from domain.contract.finding import Level, gravest
 from domain.contract.graphql_diff import diff_graphql
 from domain.contract.read import read_contract
+from tests.contract.oasdiff_cases import fraction, oasdiff
 
 
 def contracts_read(folder: Path) -> float | None:
@@ -67,10 +68,26 @@ def graphql_agreement(folder: Path) -> float | None:
     return agreed / shared
 
 
+def oasdiff_totals(folder: Path) -> dict[str, float]:
+    """Return how well our verdicts on pairs of OpenAPI documents agree with oasdiff's."""
+    totals: dict[str, float] = {}
+    for prefix, file in (
+        ("oasdiff", "oasdiff_cases.json"),
+        ("reversed", "oasdiff_reversed_cases.json"),
+    ):
+        if score := oasdiff(folder, file):
+            totals[f"{prefix}.agreement"] = fraction(score.agreed, score.cases)
+            totals[f"{prefix}.recall"] = fraction(score.recalled, score.breaking)
+            totals[f"{prefix}.false_alarms"] = fraction(score.alarmed, score.harmless)
+            totals[f"{prefix}.located"] = fraction(score.located, score.errors)
+    return totals
+
+
 def main(folder: Path) -> None:
     """Run what the folder has."""
     totals = {
         "contracts.read": contracts_read(folder),
+        **oasdiff_totals(folder),
         "graphql.agreement": graphql_agreement(folder),
     }
     found = {name: round(value, 4) for name, value in totals.items() if value is not None}

@@ -1,5 +1,6 @@
 """Events at random: any event with any values, and histories that the aggregates let happen."""
 
+import random
 from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -421,9 +422,17 @@ def _told(steps: list[tuple[int, int, int]]) -> list[Recorded]:
     return history.recorded()
 
 
-_NOUN = st.sampled_from(
-    [*range(14), 13, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 6, 6, 11]
-)  # those with longer lives
-_STEP = st.tuples(_NOUN, st.integers(0, 15), st.integers(0, 40))
+_NOUNS = [*range(14), 8, 8, 13, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 6, 6, 11]
+"""Those with longer lives more often."""
+VERBS, WHICH = 15, 40
+_STEP = st.tuples(st.sampled_from(_NOUNS), st.integers(0, VERBS), st.integers(0, WHICH))
+
+
+def drawn(chosen: random.Random) -> list[Recorded]:
+    """Return one of the histories below, drawn evenly: Hypothesis prefers what is simple."""
+    draw = chosen.randint
+    return _told([(chosen.choice(_NOUNS), draw(0, VERBS), draw(0, WHICH)) for _ in range(80)])
+
+
 HISTORIES: st.SearchStrategy[list[Recorded]] = st.lists(_STEP, min_size=25, max_size=80).map(_told)
 """Histories of 25 to 80 verbs, in the order of their positions."""

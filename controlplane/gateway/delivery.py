@@ -19,7 +19,6 @@ from controlplane.gateway.coding import IDENTITY, encoded
 from controlplane.gateway.document import Cursor, Document, delta, size_bytes, snapshot
 from controlplane.gateway.keyring import Keyring, Ring
 from controlplane.gateway.mirror import Encoded, Served
-from controlplane.gateway.mirrors import Mirrors
 from controlplane.gateway.observations import Observations
 from controlplane.gateway.poll import Poll, Tag
 from controlplane.http import CONTEXT, request_ids
@@ -75,7 +74,7 @@ class Delivery:
         self._waiting = 0
         self._told: OrderedDict[tuple[str, str, str], _Told] = OrderedDict()
         self._new_id = request_ids(app)
-        self.mirrors = Mirrors(app)
+        self.mirrors = app.mirrors
         self.keyring = Keyring(app.services)
         self.observations = Observations(app)
 

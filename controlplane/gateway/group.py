@@ -5,7 +5,7 @@ which it held. Whoever loads them anew and whoever follows them one by one agree
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -179,12 +179,12 @@ def difference(group: Group, live: Live, earlier: Changes) -> Changes:
     return changes
 
 
-def last_change(
+def changes_of(
     group: Group, intervals: Iterable[Interval], look_at: Callable[[int], Look], after: int
-) -> int:
-    """Return the last position after `after` at which an interval of the group began or ended.
+) -> Iterator[int]:
+    """Yield the positions after `after` at which an interval of the group began or ended.
 
-    `look_at` finds rows as of a position. Returns `after` when there is none.
+    The newest first, each once; `look_at` finds rows as of a position.
     """
     moments = [(each.from_position, each.from_position, each) for each in intervals]
     moments += [
@@ -192,12 +192,20 @@ def last_change(
         for each in intervals
         if each.until_position is not None
     ]
+    told = None
     for position, seen_at, each in sorted(moments, key=lambda moment: -moment[0]):
         if position <= after:
             break
-        if group.has(each, look_at(seen_at)):
-            return position
-    return after
+        if position != told and group.has(each, look_at(seen_at)):
+            told = position
+            yield position
+
+
+def last_change(
+    group: Group, intervals: Iterable[Interval], look_at: Callable[[int], Look], after: int
+) -> int:
+    """Return the newest of the positions of `changes_of`; `after` when there is none."""
+    return next(changes_of(group, intervals, look_at, after), after)
 
 
 def look_through(intervals: Iterable[Interval], live: Live) -> Callable[[int], Look]:

@@ -4,14 +4,17 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from controlplane.app import App
+from controlplane.gateway import xds
 from controlplane.gateway.delivery import PATH, Delivery
 from controlplane.gateway.endpoint import Endpoint
+from controlplane.gateway.xds import Discovery
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-def routes(delivery: Delivery) -> list[web.RouteDef]:
-    """Return the poll, the keys of its signatures, and the gateways' GraphQL on the same mirrors.
+def routes(app: App, delivery: Delivery) -> list[web.RouteDef]:
+    """Return the poll, the keys of its signatures, the GraphQL and the xDS on the same mirrors.
 
     Polls that are held end when `app.stopping` is set and the projector's watchers are called.
     """
@@ -19,6 +22,7 @@ def routes(delivery: Delivery) -> list[web.RouteDef]:
         web.get(PATH, delivery.poll, allow_head=False),
         web.get("/gateway/v1/keys", delivery.keys, allow_head=False),
         web.post("/gateway/graphql", Endpoint(delivery).post),
+        web.post(xds.PATH, Discovery(app, delivery).answer),
     ]
 
 

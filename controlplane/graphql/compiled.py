@@ -11,15 +11,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
-from graphql import (
-    FieldNode,
-    GraphQLResolveInfo,
-    GraphQLSchema,
-    OperationDefinitionNode,
-    OperationType,
-)
-from graphql.execution.values import get_variable_values
+from graphql import FieldNode, GraphQLResolveInfo
 
+from controlplane.graphql.arguments import Variables
 from controlplane.graphql.loaders import Request
 
 
@@ -61,8 +55,8 @@ class Run:
         self.context = context
         self.variables = variables
         self.waiting: list[Awaited] = []
-        self.prepared: dict[object, tuple[Any, dict[str, Any]]] = {}
-        """The info and the arguments of each field with a resolver; its nodes share them."""
+        self.prepared: dict[object, dict[str, Any]] = {}
+        """The arguments of each field with a resolver, info among them; its nodes share them."""
 
 
 Complete: TypeAlias = Callable[[Any, Run], Any]
@@ -83,22 +77,19 @@ class Compiled:
     """A compiled operation; `roots` are the fields of Query, or the one of Mutation, it names."""
 
     def __init__(
-        self, operation: OperationDefinitionNode, roots: frozenset[str], complete: Complete
+        self, roots: frozenset[str], coerce: Variables, complete: Complete, *, changes: bool
     ) -> None:
         self.roots = roots
-        self.changes = operation.operation is OperationType.MUTATION
-        self._operation = operation
+        self.changes = changes
+        self._coerce = coerce
         self._complete = complete
 
-    async def run(
-        self, schema: GraphQLSchema, context: Request, variables: dict[str, Any]
-    ) -> dict[str, Any]:
+    async def run(self, context: Request, variables: dict[str, Any]) -> dict[str, Any]:
         """Return the data. Raises LeftToGraphQLCoreError."""
-        definitions = self._operation.variable_definitions or ()
-        values = get_variable_values(schema, definitions, variables, max_errors=1)
-        if isinstance(values, list):
-            raise LeftToGraphQLCoreError
-        run = Run(context, values)
+        try:
+            run = Run(context, self._coerce(variables))
+        except Exception as error:  # what scalars raise, and too deep an input
+            raise LeftToGraphQLCoreError from error
         outcomes: Sequence[object] = ()
         try:
             data: dict[str, Any] = self._complete(None, run)

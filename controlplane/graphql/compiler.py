@@ -33,8 +33,9 @@ from graphql.execution.collect_fields import collect_fields, collect_sub_fields
 from graphql.language.visitor import BREAK
 from graphql.pyutils import Path, Undefined, is_awaitable
 from strawberry.types.field import StrawberryField
+from strawberry.types.info import Info as _Info
 
-from controlplane.graphql.arguments import UnreadableArgumentError, reader
+from controlplane.graphql.arguments import UnreadableArgumentError, reader, variables
 from controlplane.graphql.compiled import (
     Awaited,
     Compiled,
@@ -45,7 +46,7 @@ from controlplane.graphql.compiled import (
     Step,
     leave,
 )
-from controlplane.graphql.loaders import Info
+from controlplane.graphql.loaders import Request
 
 _OURS = "strawberry-definition"
 STEPS = 200
@@ -91,7 +92,9 @@ def compiled(
         return None
     try:
         compiler = _Compiler(schema, fragments, operation, budget)
-        return Compiled(operation, roots, compiler.object(root, fields.items()))
+        changes = operation.operation is OperationType.MUTATION
+        coerce = variables(schema, operation.variable_definitions or ())
+        return Compiled(roots, coerce, compiler.object(root, fields.items()), changes=changes)
     except (LeftToGraphQLCoreError, UnreadableArgumentError):
         return None
 
@@ -215,22 +218,19 @@ class _Compiler:
         parameters = (resolver.parent_parameter, resolver.root_parameter)
         sources = [each.name for each in parameters if each is not None]
         wanted = resolver.info_parameter
-        info_name = None if wanted is None else wanted.name
 
         def call(source: Any, run: Run) -> Any:  # noqa: ANN401
-            prepared = run.prepared.get(call)
-            if prepared is None:
-                prepared = run.prepared[call] = (
-                    self._info(run, parent, field, ours, nodes),
-                    read(nodes[0], run.variables),
-                )
-            info, arguments = prepared
-            if info_name is not None or sources:
+            arguments = run.prepared.get(call)
+            if arguments is None:
+                arguments = run.prepared[call] = read(nodes[0], run.variables)
+                if wanted is not None:
+                    arguments[wanted.name] = self._info(run, parent, field, ours, nodes)
+            if sources:
                 arguments = {**arguments, **dict.fromkeys(sources, source)}
-                if info_name is not None:
-                    arguments[info_name] = info
             return function(source, **arguments) if wants_self else function(**arguments)
 
+        if wants_self and not (field.args or sources or wanted):
+            return lambda source, _: function(source)
         return call
 
     def _info(
@@ -240,7 +240,7 @@ class _Compiler:
         field: GraphQLField,
         ours: StrawberryField,
         nodes: Nodes,
-    ) -> Info:
+    ) -> _Info[Request, None]:
         """Return the info that all nodes share; its path is that of the field alone."""
         name = nodes[0].name.value
         raw = GraphQLResolveInfo(
@@ -257,7 +257,7 @@ class _Compiler:
             run.context,
             is_awaitable,
         )
-        return Info(_raw_info=raw, _field=ours)
+        return _Info(_raw_info=raw, _field=ours)
 
 
 def _constant(key: str, value: str) -> Step:

@@ -10,7 +10,7 @@ from asyncpg import Record
 
 from controlplane.graphql.enums import described
 from controlplane.graphql.errors import invalid
-from controlplane.graphql.loaders import Info, one
+from controlplane.graphql.loaders import Info, Key, one
 from controlplane.graphql.node import named_key
 from controlplane.graphql.plan_terms import Quota, RateLimit, quota_of, rate_limit_of
 from controlplane.graphql.scalars import Position
@@ -87,13 +87,20 @@ class LimitQueries:
             override_of = await _operation(info, operation)
             if override_of is None:
                 return None
-        rows = await info.context.fetch(
-            "SELECT number, terms, published_at, published_position FROM plan_version"
-            " WHERE organization_id = $1 AND plan_id = $2 AND number = $3",
-            *subscribed.plan_key,
-            subscribed.plan_version_number,
-        )
-        return _explained(rows[0], override_of) if rows else []
+        number = subscribed.plan_version_number
+        return await limits_of(info, (*subscribed.plan_key, number), override_of)
+
+
+async def limits_of(
+    info: Info, plan_version_key: Key, override_of: tuple[str, str] | None = None
+) -> list[EffectiveLimit]:
+    """Return the limits of a version of a plan, or those of a product's operation under it."""
+    rows = await info.context.fetch(
+        "SELECT number, terms, published_at, published_position FROM plan_version"
+        " WHERE organization_id = $1 AND plan_id = $2 AND number = $3",
+        *plan_version_key,
+    )
+    return _explained(rows[0], override_of) if rows else []
 
 
 async def _operation(info: Info, id_: str) -> tuple[str, str] | None:

@@ -1,6 +1,7 @@
 """Gateway groups, and the gateways in them."""
 
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -8,11 +9,30 @@ import orjson
 import strawberry
 from asyncpg import Record
 
-from controlplane.graphql import gateway_config, product, visibility
+from controlplane.commands import NotFoundError
+from controlplane.graphql import (
+    gateway_config,
+    gateway_run,
+    observed,
+    product,
+    propagation,
+    visibility,
+)
 from controlplane.graphql.as_of import AsOfArgument
+from controlplane.graphql.enums import GatewayState
 from controlplane.graphql.gateway_config import GatewayConfig
-from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one, same_noun
+from controlplane.graphql.gateway_run import GatewayRun, GatewayRunConnection
+from controlplane.graphql.loaders import (
+    ORGANIZATION,
+    Info,
+    Key,
+    Kind,
+    one,
+    root_of,
+    same_noun,
+)
 from controlplane.graphql.node import Node, named_key
+from controlplane.graphql.observed import Behind, GatewayError
 from controlplane.graphql.paging import (
     After,
     Before,
@@ -24,6 +44,9 @@ from controlplane.graphql.paging import (
     nested,
     page,
 )
+from controlplane.graphql.propagation import ChangeAtGateway, Propagation
+from controlplane.graphql.scalars import Position
+from domain.gateway import effective
 from projections.paging import Column
 
 if TYPE_CHECKING:
@@ -47,6 +70,44 @@ class Gateway(Node):
     )
     version: int = strawberry.field(description="How often it changed.")
     created_at: datetime = strawberry.field(description="When it was registered.")
+
+    history: GatewayRunConnection = strawberry.field(
+        resolver=nested(lambda: gateway_run.OF_GATEWAY),
+        description="What it ran, first to last, for as long as that is kept.",
+    )
+
+    @strawberry.field
+    async def state(self, info: Info) -> GatewayState:
+        """Return where it is in its life; of a past moment as it was recorded."""
+        known = await observed.seen(info, self.key)
+        silent_s = known.silent_s
+        if silent_s is not None and info.context.moments.get(root_of(info)) is not None:
+            silent_s = inf if self.stale_since else 0
+        stale_s = info.context.app.settings.gateway_stale_s
+        return effective(drained=self.drained_at is not None, silent_s=silent_s, stale_s=stale_s)
+
+    @strawberry.field
+    async def heard_at(self, info: Info) -> datetime | None:
+        """Return when it last asked or said anything, to within ten seconds; null for never."""
+        return (await observed.seen(info, self.key)).heard_at
+
+    @strawberry.field
+    async def runs(self, info: Info) -> GatewayRun | None:
+        """Return what it runs now, as it said last; null if it said nothing yet."""
+        return (await observed.seen(info, self.key)).run
+
+    @strawberry.field
+    async def behind(self, info: Info) -> Behind | None:
+        """Return how far what it runs is behind; null if it runs nothing of this epoch."""
+        run = (await observed.seen(info, self.key)).run
+        if run is None or run.cursor.epoch != info.context.app.epoch:
+            return None
+        return await observed.behind(info, self.group_key, run.cursor.number)
+
+    @strawberry.field
+    async def last_error(self, info: Info) -> GatewayError | None:
+        """Return the last configuration that it could not run."""
+        return (await observed.seen(info, self.key)).error
 
     @strawberry.field
     async def group(self, info: Info) -> "GatewayGroup | None":
@@ -102,6 +163,39 @@ class GatewayGroup(Node):
             description="The products that were named for it, by name; none when it serves all.",
         )
     )
+
+    @strawberry.field
+    async def cursor(self, info: Info) -> Position | None:
+        """Return the position of the last change of what its gateways should enforce now."""
+        organization_id, group_id = self.key
+        assert isinstance(organization_id, UUID)
+        try:
+            served = await info.context.app.mirrors.served(organization_id, str(group_id), None)
+        except NotFoundError:  # it is newer than what gateways are served
+            return None
+        return info.context.position(served.view.cursor)
+
+    @strawberry.field
+    async def propagation(
+        self,
+        info: Info,
+        *,
+        last_s: Annotated[
+            int, strawberry.argument(description="The window: seconds until now, at most a week.")
+        ] = 3_600,
+    ) -> Propagation:
+        """Return how long the changes of the last seconds took to its gateways."""
+        return await propagation.propagation(info, self.key, last_s)
+
+    @strawberry.field
+    async def propagation_of(
+        self,
+        info: Info,
+        *,
+        position: Annotated[Position, strawberry.argument(description="The position of an event.")],
+    ) -> list[ChangeAtGateway] | None:
+        """Return when a change reached each gateway; null for what did not change the group."""
+        return await propagation.propagation_of(info, self.key, position)
 
 
 @strawberry.type

@@ -7,7 +7,6 @@ import strawberry
 
 from controlplane.commands import NotFoundError
 from controlplane.gateway.document import snapshot
-from controlplane.gateway.mirrors import Mirrors
 from controlplane.graphql.as_of import AsOf, position_of
 from controlplane.graphql.errors import RefusedError, not_permitted
 from controlplane.graphql.loaders import Info, Key, Kind, one_anywhere
@@ -45,7 +44,7 @@ async def read(info: Info, groups: Kind[Any], key: Key, as_of: AsOf | None) -> G
         return None
     organization_id, group_id = group.key
     try:
-        view = await Mirrors(request.app).as_of(organization_id, str(group_id), position)
+        view = await request.app.mirrors.as_of(organization_id, str(group_id), position)
     except NotFoundError:
         return None
     if view.size_bytes > DOCUMENT_BYTES:

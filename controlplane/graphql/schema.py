@@ -21,6 +21,7 @@ from controlplane.graphql.as_of import AsOfArgument, look_back
 from controlplane.graphql.audit import AUDIT_EVENT, AuditQueries
 from controlplane.graphql.credential import CREDENTIAL, CredentialMutations
 from controlplane.graphql.effective_limits import LimitQueries
+from controlplane.graphql.enforced import EnforcedQueries
 from controlplane.graphql.errors import invalid
 from controlplane.graphql.gateway import (
     GATEWAY,
@@ -99,6 +100,7 @@ class Query(
     SubscriptionQueries,
     RightsQueries,
     GatewayQueries,
+    EnforcedQueries,
     AccessTokenQueries,
     AuditQueries,
 ):

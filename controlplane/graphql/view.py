@@ -136,7 +136,7 @@ async def _executed(document: Document, asked: Asked, context: Request) -> Execu
     found, middleware = document.compiled(asked.operation_name), None
     if found is not None:
         try:
-            return ExecutionResult(await found.run(schema, context, asked.variables))
+            return ExecutionResult(await found.run(context, asked.variables))
         except LeftToGraphQLCoreError as left:
             middleware = left.middleware
     result = execute(

@@ -142,7 +142,8 @@ class Fold:
     async def add(self, connection: Connection, page: Sequence[Recorded]) -> None:
         """Fold a page of events in, loading the rows they concern at once."""
         model = self._generation.model
-        relevant = [recorded for recorded in page if type(recorded.event) in _folded(model)]
+        folded = _folded(model)
+        relevant = [recorded for recorded in page if type(recorded.event) in folded]
         if self._flushed is None or self._flushed:
             concerned = {key for recorded in relevant for key in model.keys(recorded)}
             await self._load(connection, concerned)

@@ -18,6 +18,8 @@ from projections.readmodel import ReadModel
 log = structlog.get_logger()
 PAGE_EVENTS = 5_000
 POLL_S = 1.0
+PAGE_S = 0.02
+"""So far apart pages begin: a change on its own is shown at once, many at a time share a page."""
 WAIT_S = 5.0
 
 
@@ -179,11 +181,17 @@ class Projector:
         def wake(*_: object) -> None:
             self._woken.set()
 
+        def hear_of(_link: object, _pid: int, _channel: str, upto: object) -> None:
+            if int(str(upto)) > self.position:  # not what this process did itself
+                self._woken.set()
+
         async with asyncio.timeout(self._probe_s):
             await link.add_listener("stored_events", wake)
-            await link.add_listener("projected", wake)
+            await link.add_listener("projected", hear_of)
+        now_s = asyncio.get_running_loop().time
         while True:  # The notification wakes, the poll guarantees, the position decides.
             self._woken.clear()
+            began_s = now_s()
             while await self.catch_up():
                 pass
             # A half-open connection never notifies, and only fails when it is used.
@@ -193,6 +201,7 @@ class Projector:
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._woken.wait()
+            await asyncio.sleep(max(0.0, began_s + PAGE_S - now_s()))
 
     async def _observe(self, link: Connection, store: EventStore) -> None:
         """Learn what other processes did: how far they projected, which tokens they revoked."""

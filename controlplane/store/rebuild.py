@@ -93,7 +93,11 @@ async def _beside(
             yield connection, old, new
         finally:
             if not connection.is_closed():
-                await connection.execute("SELECT pg_advisory_unlock(hashtext($1))", key)
+                try:
+                    await connection.execute("SELECT pg_advisory_unlock(hashtext($1))", key)
+                except BaseException:  # the next to be lent it would hold the lock
+                    connection.terminate()
+                    raise
 
 
 @contextmanager

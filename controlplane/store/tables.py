@@ -8,8 +8,10 @@ from asyncpg import Record
 from controlplane.store import Connection
 from projections.readmodel import Key, Rows, Table
 
-COPY_ROWS = 500
-"""From how many rows on COPY into a temporary table is faster than arrays."""
+COPY_ROWS = 32
+"""From how many new rows on COPY is faster than arrays, whose every element is looked at twice."""
+COPY_CHANGED_ROWS = 500
+"""From how many changed rows on COPY into a temporary table is."""
 
 Keys: TypeAlias = Iterable[Key]
 
@@ -85,7 +87,7 @@ async def _insert(
 async def _replace(
     connection: Connection, schema: str, table: Table, records: Sequence[tuple[object, ...]]
 ) -> None:
-    if len(records) < COPY_ROWS:
+    if len(records) < COPY_CHANGED_ROWS:
         await connection.execute(_upsert(schema, table, _unnest(table)), *_arrays(records))
         return
     copied = f"copied_{table.name}"

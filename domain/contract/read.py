@@ -4,12 +4,18 @@ import re
 from codecs import BOM_UTF8
 
 from domain.contract.contract import Contract
-from domain.contract.document import DOCUMENT_BYTES, DocumentTooLargeError, decoded, read_json
+from domain.contract.document import (
+    DOCUMENT_BYTES,
+    DocumentTooLargeError,
+    Tree,
+    decoded,
+    read_json,
+)
 from domain.contract.graphql_sdl import is_sdl, read_sdl
 from domain.contract.openapi import read_openapi
 from domain.contract.yaml_tree import read_yaml
 
-__all__ = ["Contract", "read_contract"]
+__all__ = ["Contract", "read_contract", "read_tree"]
 
 _JSON = re.compile(r'\s*(?:\{\s*["}]|\[)')
 
@@ -21,10 +27,21 @@ def read_contract(document: bytes) -> Contract:
     terms. Raises DocumentTooLargeError, DocumentBrokenError, NotAnApiDocumentError,
     TooManyOperationsError, DocumentTooComplexError; each names the place.
     """
+    text = _text(document)
+    return read_sdl(text) if is_sdl(text) else read_openapi(_tree(document, text))
+
+
+def read_tree(document: bytes) -> Tree:
+    """Return the value of a JSON or YAML document. Raises what `read_contract` does."""
+    return _tree(document, _text(document))
+
+
+def _text(document: bytes) -> str:
     if len(document) > DOCUMENT_BYTES:
         raise DocumentTooLargeError("document", f"This one has {len(document):,} bytes.")
+    return decoded(document.removeprefix(BOM_UTF8))
+
+
+def _tree(document: bytes, text: str) -> Tree:
     unmarked = document.removeprefix(BOM_UTF8)
-    text = decoded(unmarked)
-    if is_sdl(text):
-        return read_sdl(text)
-    return read_openapi(read_json(unmarked) if _JSON.match(text) else read_yaml(unmarked))
+    return read_json(unmarked) if _JSON.match(text) else read_yaml(unmarked)

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 from domain.aggregate import DomainError
 from domain.routing import Body, Document
 
-RENDERERS: tuple[str, ...] = ()
+RENDERERS: tuple[str, ...] = ("envoy",)
 """The vendors, each the name of a module here that is imported when it is used."""
 
 KEY_HEADER = "x-api-key"
@@ -94,6 +94,7 @@ class Memo:
         """Begin with nothing."""
         self._former: dict[tuple[str, str], tuple[tuple[Body, ...], Any]] = {}
         self._kept: dict[tuple[str, str], tuple[tuple[Body, ...], Any]] = {}
+        self._lasting: dict[str, Any] = {}
 
     def begin(self) -> None:
         """Begin a rendering; each renderer calls it once."""
@@ -108,6 +109,13 @@ class Memo:
         self._kept[key] = kept
         fragment: Fragment = kept[1]
         return fragment
+
+    def lasting(self, name: str, make: Callable[[], Fragment]) -> Fragment:
+        """Return what a vendor keeps under a name from one rendering to the next, made once."""
+        if name not in self._lasting:
+            self._lasting[name] = make()
+        kept: Fragment = self._lasting[name]
+        return kept
 
 
 def _differ(one: Body, other: Body) -> bool:

@@ -56,10 +56,10 @@ class Provider:
     async def settled(self) -> None:
         await self.app.projector.wait_until(self.position)
 
-    async def product(self, slug: str) -> UUID:
+    async def product(self, slug: str, upstream: str = "https://pets.example") -> UUID:
         """Publish a product with one version, a plan for it, and its plan version."""
         product = await self.make(DefineProduct(slug=slug, name=slug))
-        upstreams = (Upstream("live", "https://pets.example"),)
+        upstreams = (Upstream("live", upstream),)
         version = await self.make(
             DefineVersion(
                 product_id=product, number="1.0.0", document=PETSTORE, upstreams=upstreams
@@ -156,7 +156,7 @@ async def serving(app: App, waiters: int = 5_000) -> AsyncIterator[Client]:
     """Serve the gateway surface as the server does."""
     site = web.Application(middlewares=[http.middleware(app)])
     delivery = Delivery(app, waiters)
-    site.add_routes(routes(delivery))
+    site.add_routes(routes(app, delivery))
 
     async def stop(_: web.Application) -> None:
         app.stopping.set()

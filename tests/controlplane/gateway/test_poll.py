@@ -469,8 +469,9 @@ async def test_without_its_database_the_process_serves_what_it_has(
 
 
 async def test_the_routes_are_those_of_the_contract(app: App) -> None:
-    assert [(each.method, each.path) for each in routes(Delivery(app))] == [
+    assert [(each.method, each.path) for each in routes(app, Delivery(app))] == [
         ("GET", "/gateway/v1/config"),
         ("GET", "/gateway/v1/keys"),
         ("POST", "/gateway/graphql"),
+        ("POST", "/v3/discovery:{kind}"),
     ]

@@ -10,7 +10,9 @@ from controlplane.commands import execute
 from controlplane.commands.access_token import IssueToken
 from controlplane.commands.subscription import AcceptSubscription
 from controlplane.graphql.node import named
+from controlplane.server import Site
 from domain.access_token import Role
+from tests.controlplane.graphql.gateways import Gateways
 from tests.controlplane.graphql.portal import Portal, opened
 from tests.given import AT, PETSTORE, caller
 
@@ -27,6 +29,16 @@ async def shop(portal: Portal) -> Portal:
     """Return a portal of an organization that has one of everything."""
     await portal.sell()
     return portal
+
+
+@pytest.fixture
+async def gateways(app: App) -> AsyncIterator[Gateways]:
+    """Return a shop with two gateways that have said nothing yet, on all routes."""
+    async with opened(app, Site(app).application()) as portal:
+        await portal.sell()
+        gateways = Gateways(portal)
+        await gateways.register()
+        yield gateways
 
 
 @pytest.fixture

@@ -200,6 +200,12 @@ READS: dict[str, Look | Elsewhere] = {
     "credentialRights": Look(
         "{ credentialRights(credentialId: $credential) { credential { id } } }", TEAM, OUTSIDE
     ),
+    "enforcedAt": Look(
+        '{ enforcedAt(gatewayId: $gateway, credentialId: $credential, at: "2026-01-01T00:00:00Z")'
+        " { gateway { id } credential { id } } }",
+        PROVIDER,
+        OUTSIDE | DEVELOPERS,
+    ),
     "explainLimits": Look(
         "{ explainLimits(subscription: $team_subscription) { position rateLimit { windowS } } }",
         frozenset(),
@@ -238,6 +244,18 @@ FIELDS: dict[str, Look | Elsewhere] = {
     "Application.subscriptions": Look(
         "{ node(id: $team_application) { ... on Application { subscriptions { nodes { id } } } } }",
         TEAM,
+    ),
+    "Gateway.history": Look(
+        "{ node(id: $gateway) { ... on Gateway { history { nodes { since } } } } }", frozenset()
+    ),
+    "GatewayGroup.propagation": Look(
+        "{ node(id: $group) { id ... on GatewayGroup { propagation(lastS: 60) { changes } } } }",
+        PROVIDER,
+    ),
+    "GatewayGroup.propagationOf": Look(
+        "{ node(id: $group) { id ... on GatewayGroup {"
+        ' propagationOf(position: "1.1") { delayMs } } } }',
+        PROVIDER,
     ),
     "GatewayGroup.gateways": Look(
         "{ node(id: $group) { ... on GatewayGroup { gateways { nodes { id } } } } }", PROVIDER

@@ -66,6 +66,7 @@ async def flush(
 ) -> None:
     fresh, copy_rows = HOW[how]
     monkeypatch.setattr(tables, "COPY_ROWS", copy_rows)
+    monkeypatch.setattr(tables, "COPY_CHANGED_ROWS", copy_rows)
     async with link.transaction():
         await tables.flush(link, "s", (THING, LOG), rows, new=set(rows) if fresh else set())
 
@@ -117,8 +118,8 @@ async def test_a_large_flush_is_copied_and_a_small_one_is_not(
     link: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
     async with link.transaction():
-        await tables.flush(link, "s", (THING,), things(tables.COPY_ROWS))
-        await tables.flush(link, "s", (THING,), things(tables.COPY_ROWS, "b"))
+        await tables.flush(link, "s", (THING,), things(tables.COPY_CHANGED_ROWS))
+        await tables.flush(link, "s", (THING,), things(tables.COPY_CHANGED_ROWS, "b"))
         await tables.flush(link, "s", (THING,), things(10, "c"))
     counted = "SELECT left(name, 1), count(*) FROM s.thing GROUP BY 1 ORDER BY 1"
     assert [tuple(row) for row in await link.fetch(counted)] == [("b", 980), ("c", 20)]

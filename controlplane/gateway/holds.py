@@ -1,36 +1,53 @@
-"""Alarms about configurations: what is held back becomes an event, for people to decide."""
+"""What a process holds back from gateway groups, and the alarm: an event, for people to decide."""
 
 import asyncio
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
 
-from controlplane.app import App
 from controlplane.auth import process
 from controlplane.commands import execute
 from controlplane.commands.gateway_config import HoldBackConfig
-from controlplane.gateway.group import Group
+from controlplane.gateway import withholding
+from controlplane.gateway.group import Group, Live
 from controlplane.gateway.withholding import Withheld
-from controlplane.store import UNREACHABLE, UnavailableError
+from controlplane.store import UNREACHABLE, Connection, UnavailableError
 from domain.aggregate import DomainError
+
+if TYPE_CHECKING:
+    from controlplane.app import App
 
 ACTOR = "gateway_config"
 log = structlog.get_logger()
 
 
-class Alarms:
-    """Tells of what is held back whenever a view is made with it; who hears it twice keeps one."""
+class Holds:
+    """Holds back what was decided, and tells of it whenever a view is made without it."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: "App") -> None:
         self._app = app
         self._telling: set[asyncio.Task[None]] = set()
 
-    def raise_for(self, organization_id: UUID, group: Group, found: Iterable[Withheld]) -> None:
-        """Record what is held back from a group; nobody waits for it."""
-        telling = asyncio.create_task(self._record(organization_id, UUID(group.id), list(found)))
-        self._telling.add(telling)
-        telling.add_done_callback(self._telling.discard)
+    async def decide(
+        self, connection: Connection, organization_id: UUID, group: Group, live: Live, upto: int
+    ) -> None:
+        """Hold back from a group what is to be; nobody waits for the event that says so."""
+        found = await withholding.decide(
+            connection,
+            organization_id,
+            group,
+            live,
+            upto,
+            percent=self._app.settings.config_shrink_percent,
+            now=self._app.services.now(),
+        )
+        group.withhold([each.row for each in found])
+        if found:
+            telling = asyncio.create_task(self._record(organization_id, UUID(group.id), found))
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
 
     async def _record(
         self, organization_id: UUID, group_id: UUID, found: Iterable[Withheld]

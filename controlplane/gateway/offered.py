@@ -1,0 +1,158 @@
+"""What the Envoys of one gateway group are offered: rendered when something changed, then checked.
+
+A part that is rendered wrong is never offered: what was offered before stays, with an alarm.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import NamedTuple, TypeAlias
+
+import orjson
+import structlog
+from prometheus_client import Counter
+
+from controlplane.gateway.document import Cursor
+from controlplane.gateway.group import Interval, Key, View
+from controlplane.gateway.renderers import Memo, RenderedInvalidError, Site, envoy
+from controlplane.gateway.renderers.envoy_resource import Resources
+from domain.routing import LISTS, Body
+
+log = structlog.get_logger()
+INLINE_ROWS = 500
+"""So many rows are parsed and rendered at once, in some milliseconds; more of them in a thread."""
+RENDERINGS = 500
+"""Renderings that are remembered: what a gateway says it runs is one of them."""
+
+WRONG = Counter(
+    "controlplane_gateway_rendered_wrong_total",
+    "What was rendered wrong and not offered; what was before stays.",
+    ["vendor"],
+)
+_WRONG = WRONG.labels(envoy.VENDOR)
+Part: TypeAlias = tuple[str, str]
+"""The word and the name of what is polled for itself."""
+
+
+class Rendering(NamedTuple):
+    """Which version each part had in what was rendered of a configuration."""
+
+    cursor: Cursor
+    content_hash: str
+    versions: Mapping[Part, str]
+
+
+class Offered:
+    """The resources of a group, and who waits for one of them to change."""
+
+    def __init__(self, epoch: int, site: Site) -> None:
+        self._epoch = epoch
+        self._site = site
+        self._memo = Memo()
+        self._rows: dict[Key, tuple[Interval, Body]] = {}
+        self._lock = asyncio.Lock()
+        self._content_hash = ""
+        self.parts: Mapping[Part, Resources] = {}
+        self.renderings: deque[Rendering] = deque(maxlen=RENDERINGS)
+        self._waiters: dict[Part, set[asyncio.Future[None]]] = {}
+
+    async def refresh(self, view: View) -> None:
+        """Offer what a view says, if that is something else."""
+        if view.content_hash == self._content_hash:
+            return
+        async with self._lock:
+            if view.content_hash == self._content_hash:
+                return
+            # The view may move on while a thread renders: this is what it was.
+            cursor, content_hash = Cursor(self._epoch, view.cursor), view.content_hash
+            head, rows = view.group.head, dict(view.rows)
+            changed = sum(1 for key, row in rows.items() if not self._has(key, row))
+            try:
+                if changed <= INLINE_ROWS:
+                    parts = self._rendered(head, rows)
+                else:
+                    parts = await asyncio.to_thread(self._rendered, head, rows)
+            except Exception as error:  # noqa: BLE001  # what was offered stays, whatever went wrong
+                why = error.reason if isinstance(error, RenderedInvalidError) else "it failed"
+                self._refuse("everything", why, exc_info=error)
+            else:
+                self._offer(parts, cursor, content_hash)
+            self._content_hash = content_hash  # once, not for each poll again
+
+    def _has(self, key: Key, row: Interval) -> bool:
+        known = self._rows.get(key)
+        return known is not None and known[0] is row
+
+    def _rendered(self, head: Body, rows: Mapping[Key, Interval]) -> dict[Part, Resources | None]:
+        """Return the parts, None for those that are wrong. Raises RenderedInvalidError."""
+        former = self._rows
+        self._rows = {
+            key: former[key] if self._has(key, row) else (row, orjson.loads(row.body))
+            for key, row in rows.items()
+        }
+        lists: dict[str, list[Body]] = {name: [] for name in LISTS.values()}
+        for (kind, _), (_, body) in self._rows.items():
+            lists[LISTS[kind]].append(body)
+        snapshot = {"group": head, "intentionally_empty": not rows, **lists}
+        rendered = envoy.render(snapshot, self._site, self._memo)
+        return {part: self._checked(part, each) for part, each in rendered.resources.items()}
+
+    def _checked(self, part: Part, each: Resources) -> Resources | None:
+        """Return resources that Envoy can read; what was offered before, it could."""
+        if self.parts.get(part) is not each:
+            try:
+                envoy.check(each.file, orjson.loads(each.response(each.version)))
+            except RenderedInvalidError as error:
+                self._refuse(each.file, error.reason)
+                return None
+        return each
+
+    def _offer(
+        self, rendered: Mapping[Part, Resources | None], cursor: Cursor, content_hash: str
+    ) -> None:
+        """Offer what is right. A key that was revoked is, whatever is wrong with a route."""
+        parts = {part: each or self.parts.get(part) for part, each in rendered.items()}
+        if None in parts.values():  # nothing right was there before: a gateway would be without
+            return
+        earlier, self.parts = self.parts, {part: each for part, each in parts.items() if each}
+        if None not in rendered.values():
+            versions = {part: each.version for part, each in self.parts.items()}
+            self.renderings.append(Rendering(cursor, content_hash, versions))
+        for part, each in self.parts.items():
+            if part not in earlier or earlier[part].version != each.version:
+                self.wake(part)
+
+    def _refuse(self, what: str, why: str, exc_info: Exception | None = None) -> None:
+        _WRONG.inc()
+        log.error(
+            "gateway.rendered_wrong", vendor=envoy.VENDOR, what=what, why=why, exc_info=exc_info
+        )
+
+    async def changed(self, part: Part, limit_s: float) -> None:
+        """Wait until a part has changed, or the time is over."""
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiters = self._waiters.setdefault(part, set())
+        waiters.add(woken)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit_s):
+                    await woken
+        finally:
+            waiters.discard(woken)
+
+    def wake(self, part: Part) -> None:
+        """Have everyone who waits for a part look again."""
+        for waiter in self._waiters.get(part, ()):
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def wake_all(self) -> None:
+        """Have everyone look again."""
+        for part in self._waiters:
+            self.wake(part)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody waits."""
+        return any(self._waiters.values())

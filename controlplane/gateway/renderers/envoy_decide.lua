@@ -1,0 +1,67 @@
+
+-- Decides: whose call it is, whether the plan has the product, and which limits count it.
+-- PLANS: the products of a plan, the name of its limits, and those of operations with their own.
+-- KEYLESS: the plan by which calls without a key to a product are let in.
+local TITLES = {
+  [401] = "A key is needed that is known here and has not ended.",
+  [403] = "The plan does not include this product.",
+  [429] = "The quota of the period is used up.",
+}
+
+local function refuse(handle, status, header, value)
+  local headers = {[":status"] = tostring(status), ["content-type"] = "application/problem+json"}
+  if header then headers[header] = value end
+  handle:respond(headers, string.format('{"status":%d,"title":"%s"}', status, TITLES[status]))
+end
+
+local function count(headers, plan, product, route, caller)
+  local limits = plan.overrides[product .. " " .. route] or plan.limits
+  if limits then
+    headers:replace("x-gate-limits", limits)
+    headers:replace("x-gate-caller", caller)
+  end
+end
+
+local function keyless(handle, headers, product, route)
+  local id = KEYLESS[product]
+  if not id then return refuse(handle, 401, "www-authenticate", 'ApiKey header="x-api-key"') end
+  headers:replace("x-plan-id", id)
+  local address = handle:streamInfo():downstreamRemoteAddress():gsub(":%d+$", "")
+  count(headers, PLANS[id], product, route, address)
+end
+
+function envoy_on_request(handle)
+  local product, route = handle:streamInfo():routeName():match("^(%S+) %S+ (%S+)$")
+  if not product then return end -- no such route, which the router says
+  local headers = handle:headers()
+  if not headers:get("x-gate-digest") then return keyless(handle, headers, product, route) end
+  local record = headers:get("x-gate-record")
+  if not record then
+    if headers:get("x-gate-token") then return refuse(handle, 403) end
+    return refuse(handle, 401, "www-authenticate", 'ApiKey header="x-api-key"')
+  end
+  local subscription, application, id, ends_ms, over_until_ms =
+    record:match("^(%S+) (%S+) (%S+) (%d+) (%d+)$")
+  local now_ms = tonumber(handle:timestamp())
+  if tonumber(ends_ms) <= now_ms then
+    return refuse(handle, 401, "www-authenticate", 'ApiKey header="x-api-key"')
+  end
+  local plan = PLANS[id]
+  if not plan or not plan.products[product] then return refuse(handle, 403) end
+  if now_ms < tonumber(over_until_ms) then
+    local wait_s = math.ceil((tonumber(over_until_ms) - now_ms) / 1000)
+    return refuse(handle, 429, "retry-after", string.format("%d", wait_s))
+  end
+  headers:replace("x-subscription-id", subscription)
+  headers:replace("x-application-id", application)
+  headers:replace("x-plan-id", id)
+  count(headers, plan, product, route, subscription)
+end
+
+function envoy_on_response(handle)
+  local headers = handle:headers()
+  local left = headers:get("x-ratelimit-remaining")
+  if left then
+    headers:replace("ratelimit", string.format('"default";r=%s;t=%s', left, headers:get("x-ratelimit-reset")))
+  end
+end

@@ -1,0 +1,166 @@
+"""What plans allow: their products, their limits as token buckets, whose tokens they accept."""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+from controlplane.gateway.renderers import RenderedInvalidError, Site, Unserved
+from controlplane.gateway.renderers.envoy_keys import Provider, script
+from controlplane.gateway.renderers.envoy_resource import Message, lua_filter, typed
+from domain.plan_terms import AuthKind
+from domain.routing import Body
+
+PLANS, LIMITS, TOKENS = "plans", "limits", "tokens"
+BUCKETS = 100_000
+"""Of one limit: beyond so many callers, who was not seen for longest begins with a full bucket."""
+CALLS_MAX = 2**32 - 1
+FILL_S_MIN = 0.05
+LEEWAY_S = 30
+_ID = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
+ALWAYS = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+
+
+def plans_filter(plans: Mapping[str, Body]) -> Message:
+    """Return the filter that decides."""
+    known = "".join(f"[{_text(id_)}]={_plan(row)},\n" for id_, row in sorted(plans.items()))
+    keyless: dict[str, str] = {}
+    for id_, row in sorted(plans.items()):
+        if row["auth"]["kind"] == AuthKind.KEYLESS.value:
+            for product in row["products"]:
+                keyless.setdefault(product, id_)
+    open_to_all = "".join(
+        f"[{_text(product)}]={_text(plan)},\n" for product, plan in sorted(keyless.items())
+    )
+    tables = f"local PLANS = {{\n{known}}}\nlocal KEYLESS = {{\n{open_to_all}}}\n"
+    return lua_filter(PLANS, tables + script("decide"))
+
+
+def _plan(row: Body) -> str:
+    products = "".join(f"[{_text(product)}]=true," for product in row["products"])
+    overrides = "".join(
+        f"[{_text(each['product'])}..' '..{_text(each['route'])}]={_text(_own(row, nth))},"
+        for nth, each in enumerate(row["overrides"])
+        if each["rate_limit"]
+    )
+    limits = _text(row["id"]) if row["rate_limit"] else "nil"
+    return f"{{products={{{products}}},limits={limits},overrides={{{overrides}}}}}"
+
+
+def _own(row: Body, nth: int) -> str:
+    """Name the limits that an operation has in place of the plan's."""
+    return f"{row['id']}-{nth}"
+
+
+def _text(id_: str) -> str:
+    """Return an id as a text of a script, in which it can end nothing."""
+    if not _ID.fullmatch(id_):
+        raise RenderedInvalidError("An id holds letters, digits and hyphens only.")
+    return f'"{id_}"'
+
+
+def limits_filter(plans: Mapping[str, Body]) -> Message:
+    """Return the filter that counts: a bucket for each caller and each limit that holds for it.
+
+    A caller may have all the calls of a window at once and earns them back evenly: in no window
+    are there more than twice the limit and the burst.
+    """
+    counted = list(chain.from_iterable(_counted(plans[id_]) for id_ in sorted(plans)))
+    most = max((len(limits) for _, limits in counted), default=0)
+    return {
+        "name": LIMITS,
+        "typed_config": typed(
+            "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+            stat_prefix="limits",
+            filter_enabled=ALWAYS,
+            filter_enforced=ALWAYS,
+            enable_x_ratelimit_headers="DRAFT_VERSION_03",
+            # What no limit counts is not counted.
+            token_bucket={
+                "max_tokens": CALLS_MAX,
+                "tokens_per_fill": CALLS_MAX,
+                "fill_interval": "1s",
+            },
+            always_consume_default_token_bucket=False,
+            max_dynamic_descriptors=BUCKETS,
+            descriptors=[
+                {
+                    "entries": [
+                        {"key": "nth", "value": str(nth)},
+                        {"key": "limits", "value": name},
+                        {"key": "caller"},
+                    ],
+                    "token_bucket": bucket(limit),
+                }
+                for name, limits in counted
+                for nth, limit in enumerate(limits)
+            ],
+            rate_limits=[{"actions": _actions(nth)} for nth in range(most)],
+        ),
+    }
+
+
+def _counted(row: Body) -> Iterator[tuple[str, list[Body]]]:
+    if row["rate_limit"]:
+        yield row["id"], [row["rate_limit"], *row["more_rate_limits"]]
+    for nth, each in enumerate(row["overrides"]):
+        if each["rate_limit"]:
+            yield _own(row, nth), [each["rate_limit"]]
+
+
+def _actions(nth: int) -> list[Message]:
+    named = [{"generic_key": {"descriptor_key": "nth", "descriptor_value": str(nth)}}]
+    said = [
+        {"request_headers": {"header_name": f"x-gate-{key}", "descriptor_key": key}}
+        for key in ("limits", "caller")
+    ]
+    return [*named, *said]
+
+
+def bucket(limit: Body) -> Message:
+    """Return a limit as the bucket that Envoy fills evenly."""
+    calls, window_s = limit["limit_calls"], float(limit["window_s"])
+    while calls > CALLS_MAX and window_s / 2 >= FILL_S_MIN:
+        calls, window_s = calls // 2, window_s / 2
+    return {
+        "max_tokens": min(limit["limit_calls"] + limit["burst_calls"], CALLS_MAX),
+        "tokens_per_fill": min(calls, CALLS_MAX),
+        "fill_interval": f"{window_s:.9f}".rstrip("0").rstrip(".") + "s",
+    }
+
+
+def tokens_filter(plans: Mapping[str, Body], site: Site) -> tuple[Message, list[Unserved]]:
+    """Return the filter that verifies tokens, and the plans whose issuer's keys are not known.
+
+    It refuses nobody: what it could not verify is as if it was not shown.
+    """
+    found: dict[Provider, Any] = {}
+    unserved = []
+    for id_, row in sorted(plans.items()):
+        if row["auth"]["kind"] != AuthKind.JWT.value:
+            continue
+        provider = Provider.of(row)
+        if provider.issuer in site.key_sets:
+            found[provider] = _provider(provider, site.key_sets[provider.issuer])
+        else:
+            unserved.append(Unserved("plan", id_, "No key set of its issuer is known here."))
+    named = {each["payload_in_metadata"]: each for each in found.values()}
+    each_one = [{"provider_name": name} for name in sorted(named)]
+    any_of = {"requires_any": {"requirements": [*each_one, {"allow_missing_or_failed": {}}]}}
+    config = typed(
+        "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+        providers=named,
+        rules=[{"match": {"prefix": "/"}, "requires": any_of}] if named else [],
+    )
+    return {"name": TOKENS, "typed_config": config}, unserved
+
+
+def _provider(provider: Provider, key_set: str) -> Message:
+    return {
+        "issuer": provider.issuer,
+        "audiences": [provider.audience],
+        "local_jwks": {"inline_string": key_set},
+        "payload_in_metadata": f"{provider.id} {provider.claim}",
+        "require_expiration": True,
+        "clock_skew_seconds": LEEWAY_S,
+    }

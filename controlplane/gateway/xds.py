@@ -1,0 +1,295 @@
+"""Envoy's own way to ask: xDS v3 over REST, each poll held until what it asks for changes.
+
+Envoy says which version it runs of what it asks for. That it asks again under the version it had
+before is all it says of a configuration that it refused.
+"""
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from ipaddress import ip_address
+from uuid import UUID
+
+import structlog
+from aiohttp import web
+from prometheus_client import Counter
+
+from controlplane.app import App
+from controlplane.auth import NotAuthenticatedError, bearer
+from controlplane.commands import NotFoundError, NotPermittedError
+from controlplane.context import Caller
+from controlplane.gateway.delivery import Delivery
+from controlplane.gateway.document import Cursor
+from controlplane.gateway.mirror import Served
+from controlplane.gateway.offered import Offered, Part
+from controlplane.gateway.renderers import Site, envoy
+from controlplane.gateway.renderers.envoy_resource import (
+    FILTERS,
+    HELD_S,
+    KINDS,
+    LISTENERS,
+    ROUTES,
+    Resources,
+)
+from controlplane.http import CONTEXT
+from controlplane.store import UnavailableError
+from controlplane.store.projector import ReadModelsBehindError
+
+log = structlog.get_logger()
+PATH = "/v3/discovery:{kind}"
+HOLD_S = HELD_S - 5
+WAITERS = 50_000
+"""Polls that are held at once; an Envoy has about twenty."""
+GROUPS = 64
+GATEWAYS = 10_000
+PAUSE_S = 1.0
+SITE = Site("", token_file="token")  # noqa: S106  # no secret: it polls, and knows where its token is
+HEAD_BYTES, TAIL_BYTES = 1_000, 16 * 2**10
+"""Where in a poll of 77 KB the versions and names are; between them Envoy lists its extensions."""
+PORTS = range(1, 65_536)
+_VERSION = re.compile(rb'\{"version_info":"([0-9a-f]{1,64})[^"]{0,100}"')
+_LISTEN = re.compile(rb'"metadata":\{"listen":"([0-9a-fA-F:.]{1,45}) ([0-9]{1,5})"\}')
+_NAMES = re.compile(rb'"resource_names":\["([a-z0-9-]{1,50})"\]')
+
+ANSWERS = Counter(
+    "controlplane_xds_polls_total", "Polls of Envoys by what they were answered.", ["answer"]
+)
+_NOT_MODIFIED, _RESOURCES, _REFUSED = map(ANSWERS.labels, ("not_modified", "resources", "refused"))
+
+
+@dataclass(frozen=True)
+class Poll:
+    """What one poll asks."""
+
+    part: Part
+    version: str
+    """The one it runs; "" for none."""
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, word: str, body: bytes) -> "Poll":
+        """Read the beginning and the end of a request. Raises HTTPBadRequest, HTTPNotFound."""
+        if word not in KINDS:
+            raise web.HTTPNotFound(text="No resources of this kind are served.")
+        head, name = body[:HEAD_BYTES], ""
+        version, listen = _VERSION.match(head), _LISTEN.search(head)
+        if word in {FILTERS.word, ROUTES.word}:
+            named = _NAMES.search(body, max(0, len(body) - TAIL_BYTES))
+            if named is None:
+                raise web.HTTPBadRequest(text="resource_names names one of them.")
+            name = named[1].decode()
+        host, port = (listen[1].decode(), int(listen[2])) if listen else ("127.0.0.1", 8000)
+        with suppress(ValueError):
+            host = str(ip_address(host))
+            if port in PORTS:
+                return cls((word, name), version[1].decode() if version else "", host, port)
+        raise web.HTTPBadRequest(text="listen in the metadata of the node is an address and port.")
+
+
+@dataclass
+class Known:
+    """What one gateway was sent, and what it said it runs."""
+
+    sent: dict[Part, tuple[str, asyncio.Transport | None]] = field(default_factory=dict)
+    """The version of a part and by which connection; gone once the gateway runs it."""
+    runs: dict[Part, str] = field(default_factory=dict)
+    refused: dict[Part, str] = field(default_factory=dict)
+    """What it did not take. Sent again it is not looked at by Envoy, and yet said to be run."""
+    acknowledged: Cursor | None = None
+
+    def lost(self, part: Part) -> bool:
+        """Tell whether what was sent may not have arrived."""
+        transport = self.sent[part][1]
+        return transport is None or transport.is_closing()
+
+    def run(self, part: Part, version: str) -> bool:
+        """Tell whether it runs a version of a part."""
+        return self.runs.get(part) == version != self.refused.get(part)
+
+
+class Discovery:
+    """Answers the polls of Envoys; one of it serves a process."""
+
+    def __init__(self, app: App, delivery: Delivery, waiters: int = WAITERS) -> None:
+        """Hold at most so many polls at once."""
+        self._app = app
+        self._delivery = delivery
+        self._waiters = waiters
+        self._waiting = 0
+        self._boot = app.services.new_id().hex[-8:]
+        self._offered: OrderedDict[str, Offered] = OrderedDict()
+        self._following: dict[str, asyncio.Task[None]] = {}
+        self._known: OrderedDict[UUID, Known] = OrderedDict()
+        self._telling: set[asyncio.Task[None]] = set()
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer POST /v3/discovery:<kind>: the resources, or 304 when they are the same."""
+        caller = request[CONTEXT].caller
+        asked = Poll.of(request.match_info["kind"], await request.read())
+        served = await self._served(caller)
+        offered = await self._current(caller, served)
+        known = self._gateway(caller)
+        self._hear(caller, served, offered, known, asked)
+        found = self._find(offered, asked)
+        if not self._is_due(known, asked, found) and not self._app.stopping.is_set():
+            await self._wait(offered, asked)
+            # The token may be what was revoked.
+            caller = await self._app.authenticated(bearer(request.headers.get("Authorization")))
+            offered = await self._current(caller, await self._served(caller))
+            found = self._find(offered, asked)
+        if asked.version == found.version:
+            _NOT_MODIFIED.inc()
+            return web.Response(status=web.HTTPNotModified.status_code)
+        _RESOURCES.inc()
+        known.sent[asked.part] = found.version, request.transport
+        body = found.response(f"{found.version}.{self._boot}")
+        return web.Response(body=body, content_type="application/json")
+
+    async def _served(self, caller: Caller) -> Served:
+        if caller.role is None:
+            raise NotAuthenticatedError
+        if caller.gateway_id is None:
+            raise NotPermittedError(None, "It needs the token of a gateway.")
+        return await self._delivery.served(caller, None, ())
+
+    async def _current(self, caller: Caller, served: Served) -> Offered:
+        """Return what the gateway's group is offered, no older than the view."""
+        group_id = served.view.group.id
+        offered = self._offered.get(group_id)
+        if offered is None:
+            offered = self._offered[group_id] = Offered(self._app.epoch, SITE)
+            if len(self._offered) > GROUPS:
+                self._forget()
+        self._offered.move_to_end(group_id)
+        await offered.refresh(served.view)
+        following = self._following.get(group_id)
+        if following is None or following.done():
+            self._following[group_id] = asyncio.create_task(
+                self._follow(caller.organization_id, group_id, offered), name="xds"
+            )
+        if not offered.parts:
+            raise web.HTTPServiceUnavailable(text="There is nothing that could be offered.")
+        return offered
+
+    def _forget(self) -> None:
+        """Forget the group that was asked for longest ago and that nobody waits for."""
+        for group_id, offered in self._offered.items():
+            if not offered.in_use:
+                del self._offered[group_id]
+                return
+
+    async def _follow(self, organization_id: UUID, group_id: str, offered: Offered) -> None:
+        """Render whenever the group changes, until nobody polls for it."""
+        while self._offered.get(group_id) is offered and not self._app.stopping.is_set():
+            try:
+                served = await self._delivery.mirrors.served(organization_id, group_id, None)
+                woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                served.waiters.add(woken)
+                try:
+                    await offered.refresh(served.view)
+                    if not woken.done():
+                        async with asyncio.timeout(HELD_S):
+                            await woken
+                finally:
+                    served.waiters.discard(woken)
+            except TimeoutError:
+                if not offered.in_use:
+                    break
+            except (UnavailableError, ReadModelsBehindError, NotFoundError) as error:
+                log.warning("xds.not_followed", group=group_id, error=str(error))
+                await asyncio.sleep(PAUSE_S)
+        offered.wake_all()
+
+    def _gateway(self, caller: Caller) -> Known:
+        assert caller.gateway_id is not None  # _served refuses others
+        known = self._known.setdefault(caller.gateway_id, Known())
+        self._known.move_to_end(caller.gateway_id)
+        if len(self._known) > GATEWAYS:
+            self._known.popitem(last=False)
+        return known
+
+    def _find(self, offered: Offered, asked: Poll) -> Resources:
+        if asked.part[0] == LISTENERS.word:
+            return _listeners(asked.host, asked.port)
+        found = offered.parts.get(asked.part)
+        if found is None:
+            raise web.HTTPNotFound(text="There is no such resource.")
+        return found
+
+    def _is_due(self, known: Known, asked: Poll, found: Resources) -> bool:
+        """Tell whether to send now: something else than it runs, and that it has not refused.
+
+        What it refused it is sent again only after a pause, or it would ask ten times a second.
+        """
+        return found.version != asked.version and not (
+            asked.version and known.refused.get(asked.part) == found.version
+        )
+
+    async def _wait(self, offered: Offered, asked: Poll) -> None:
+        if self._waiting >= self._waiters:
+            raise web.HTTPServiceUnavailable(text="Too many polls are held.")
+        self._waiting += 1
+        try:
+            await offered.changed(asked.part, HOLD_S)
+        finally:
+            self._waiting -= 1
+
+    def _hear(
+        self, caller: Caller, served: Served, offered: Offered, known: Known, asked: Poll
+    ) -> None:
+        """Take in which version of a part a gateway runs, and what follows from it."""
+        part = asked.part
+        if part in known.sent and asked.version:
+            version = known.sent[part][0]
+            if version != asked.version and not known.lost(part):
+                known.refused[part] = version
+                self._tell_refused(caller, offered, asked)
+            del known.sent[part]
+        if known.runs.get(part) == asked.version:
+            return
+        known.runs[part] = asked.version
+        for rendering in reversed(offered.renderings):
+            if known.acknowledged == rendering.cursor:
+                return
+            if all(
+                known.run(each, version)
+                for each, version in rendering.versions.items()
+                if each[0] != LISTENERS.word
+            ):
+                known.acknowledged = rendering.cursor
+                said = self._delivery.observations.acknowledged(
+                    caller, served, rendering.cursor, rendering.content_hash
+                )
+                self._tell(said)
+                return
+
+    def _tell_refused(self, caller: Caller, offered: Offered, asked: Poll) -> None:
+        _REFUSED.inc()
+        what = " ".join(filter(None, asked.part))
+        log.error("xds.refused", gateway=str(caller.gateway_id), what=what, runs=asked.version)
+        cursor = offered.renderings[-1].cursor
+        reason = f"Envoy does not take {what} and keeps version {asked.version}; its log says why."
+        self._tell(self._delivery.observations.rejected(caller, cursor, reason))
+
+    def _tell(self, said: Coroutine[None, None, object]) -> None:
+        """Have something written down; nobody waits for it."""
+
+        async def tell() -> None:
+            try:
+                await said
+            except UnavailableError as error:
+                log.warning("xds.not_written_down", error=str(error))
+
+        task = asyncio.create_task(tell(), name="xds")
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+
+@lru_cache(maxsize=GATEWAYS)
+def _listeners(host: str, port: int) -> Resources:
+    return envoy.listeners(replace(SITE, listen_host=host, listen_port=port))

@@ -1,0 +1,196 @@
+"""Schemas: every pair that is reached is judged once, whatever refers to it.
+
+References are followed, never inlined: a pair is known by where its two schemas are written, so
+cycles end and what a thousand operations share is compared once.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from domain.contract.diff.pair import Child, Pair, Said
+from domain.contract.diff.same import Sameness
+from domain.contract.diff.spot import Spot
+from domain.contract.diff.terms import Terms
+from domain.contract.diff.view import View, view
+from domain.contract.document import DocumentTooComplexError
+from domain.contract.finding import Finding, Level
+from domain.contract.rules import (
+    lifecycle,
+    schema_bounds,
+    schema_composition,
+    schema_objects,
+    schema_types,
+    schema_values,
+)
+from domain.contract.rules.rest import LEVELS
+from domain.contract.rules.schema_composition import COMPOSITIONS, matched
+from domain.contract.rules.schema_objects import properties
+
+STEPS = 2_000_000
+"""So many pairs are looked at, from all operations together; GitHub's description takes 100,000."""
+
+RULES: tuple[Callable[[Pair], Iterator[Said]], ...] = (
+    schema_types.types,
+    schema_types.nullability,
+    schema_values.enums,
+    schema_values.extensible_enums,
+    schema_values.constants,
+    schema_values.defaults,
+    schema_values.patterns,
+    schema_values.contents,
+    schema_bounds.bounds,
+    schema_bounds.multiples,
+    schema_bounds.uniqueness,
+    schema_objects.existence,
+    schema_objects.requirement,
+    schema_objects.access,
+    schema_objects.additional,
+    schema_objects.named_by_pattern,
+    schema_objects.dependencies,
+    schema_objects.judged_keywords,
+    schema_composition.compositions,
+    schema_composition.places,
+    schema_composition.discriminators,
+    lifecycle.properties,
+)
+
+_SINGLE = (
+    "items",
+    "contains",
+    "propertyNames",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "contentSchema",
+    "if",
+    "then",
+    "else",
+)
+_NAMED = ("patternProperties", "dependentSchemas")
+
+
+_ECHOED = ("pattern-added", "pattern-changed")
+"""Clients send back what they have read, read-only properties too, and their text is checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What is said of one pair, and where it goes on."""
+
+    said: tuple[tuple[Said, Level], ...]
+    children: tuple[Child, ...]
+
+
+@dataclass(slots=True)
+class Schemas:
+    """Compares schemas of two documents; remembers what it has seen."""
+
+    sameness: Sameness
+    terms: Terms
+    _judged: dict[tuple[object, ...], _Judged] = field(default_factory=dict)
+    _views: dict[tuple[str, str], View] = field(default_factory=dict)
+    _steps: int = 0
+
+    def compare(self, root: Child, where: str, noun: str) -> Iterator[Finding]:
+        """Return what changed between two schemas, the nearest first.
+
+        `noun` is what the root is called in a sentence: "the request body". Raises
+        DocumentTooComplexError after STEPS pairs.
+        """
+        waiting: deque[tuple[Child, str]] = deque([(root, "")])
+        seen: set[tuple[object, ...]] = set()
+        while waiting:
+            child, path = waiting.popleft()
+            if self.sameness.same(child.old, child.new):
+                continue
+            pair = self._pair(child)
+            if pair.key in seen:
+                continue
+            seen.add(pair.key)
+            self._count()
+            judged = self._judge(pair)
+            subject = f'In {noun}, "{path}"' if path else noun[:1].upper() + noun[1:]
+            for said, level in judged.said:
+                sentence = f"{subject} {said.predicate}."
+                yield Finding(said.rule, level, where, said.old, said.new, sentence)
+            for each in judged.children:
+                waiting.append((each, f"{path}/{each.label}" if path else each.label))
+
+    def _count(self) -> None:
+        self._steps += 1
+        if self._steps > STEPS:
+            detail = f"More than {STEPS:,} pairs of schemas are different."
+            raise DocumentTooComplexError(None, detail)
+
+    def _view(self, spot: Spot) -> View:
+        key = (spot.document.about, spot.pointer)
+        known = self._views.get(key)
+        if known is None:
+            known = self._views[key] = view(spot)
+        return known
+
+    def _pair(self, child: Child) -> Pair:
+        return Pair(
+            self._view(child.old),
+            self._view(child.new),
+            child.place,
+            is_text=child.is_text,
+            is_exploded=child.is_exploded,
+            is_negated=child.is_negated,
+            terms=self.terms,
+        )
+
+    def _judge(self, pair: Pair) -> _Judged:
+        known = self._judged.get(pair.key)
+        if known is None:
+            said = tuple((each, _level(pair, each)) for rule in RULES for each in rule(pair))
+            known = self._judged[pair.key] = _Judged(said, tuple(_children(pair)))
+        return known
+
+
+def _level(pair: Pair, said: Said) -> Level:
+    level = LEVELS[said.rule]
+    if pair.is_negated:
+        # Below a `not` more is less: of the two it is the graver.
+        mirrored = said.rule.replace(str(pair.place), str(pair.place.mirrored), 1)
+        level = min(level, LEVELS.get(mirrored, level), key=lambda each: each.rank)
+    if said.is_moot or (not pair.is_sent(pair.new) and not said.rule.endswith(_ECHOED)):
+        return Level.INFO
+    return level
+
+
+def _children(pair: Pair) -> Iterator[Child]:
+    old, new = pair.old, pair.new
+    had, has = properties(old), properties(new)
+    for name in sorted(had.keys() & has.keys()):
+        if any(name in side.at("properties").members() for side in (old, new)):
+            yield pair.within(name, had[name], has[name])
+    for keyword in _SINGLE:
+        yield from _both(pair, keyword, old.at(keyword), new.at(keyword))
+    further = [side.at("additionalProperties") for side in (old, new)]
+    if all(each.value is not False for each in further):  # Of closing and opening a rule tells.
+        yield from _both(pair, "additionalProperties", *further)
+    if old.at("not") and new.at("not"):
+        yield pair.within("not", old.at("not"), new.at("not"), is_negated=True)
+    for keyword in _NAMED:
+        before, after = old.at(keyword), new.at(keyword)
+        for name in sorted(before.members().keys() & after.members().keys()):
+            yield pair.within(f"{keyword}[{name}]", before.at(name), after.at(name))
+    yield from _parts(pair)
+
+
+def _both(pair: Pair, label: str, old: Spot, new: Spot) -> Iterator[Child]:
+    if old.value is not None and new.value is not None:
+        yield pair.within(label, old, new)
+
+
+def _parts(pair: Pair) -> Iterator[Child]:
+    old, new = pair.old, pair.new
+    places = zip(old.at("prefixItems").elements(), new.at("prefixItems").elements(), strict=False)
+    for index, (before, after) in enumerate(places):
+        yield pair.within(f"prefixItems[{index}]", before, after)
+    for keyword in COMPOSITIONS:
+        parts = matched(old.at(keyword).elements(), new.at(keyword).elements())
+        for before, after in parts.pairs:
+            index_ = after.pointer.rpartition("/")[2]
+            yield pair.within(f"{keyword}[{index_}]", before, after)

@@ -1,0 +1,209 @@
+"""A real Envoy asks the control plane itself, by its own protocol."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+import structlog
+from prometheus_client import REGISTRY
+
+from controlplane.app import App
+from controlplane.commands.access_token import RevokeToken
+from controlplane.commands.subscription import IssueCredential, RevokeCredential
+from controlplane.gateway.renderers import Site, envoy, envoy_plans, envoy_resource
+from domain.access_token import Role
+from tests.controlplane.gateway.edge import Client, Provider, serving
+from tests.gateways.real_envoy import Gateway, gateway, upstream
+
+PATH = "/pets/v1/pets"
+
+
+@dataclass
+class Selling:
+    """A provider with a product, and a gateway that asks what was sold."""
+
+    provider: Provider
+    client: Client
+    running: Gateway
+    subscription: UUID
+    token: str
+
+    async def issue(self) -> tuple[str, str]:
+        """Return a key and its id."""
+        answer = await self.provider.do(IssueCredential(subscription_id=self.subscription))
+        assert answer.secret is not None
+        return answer.secret, str(vars(answer.outcome.events[0])["credential_id"])
+
+    async def revoke(self, key_id: str) -> None:
+        command = RevokeCredential(subscription_id=self.subscription, credential_id=key_id)
+        await self.provider.do(command)
+
+    async def until(self, status: int, key: str) -> float:
+        return await asyncio.to_thread(self.running.until, status, PATH, key)
+
+    async def poll(self, word: str, body: bytes = b"{}", role: Role | None = None) -> int:
+        token = await self.provider.token(role) if role else self.token
+        headers = {"Authorization": f"Bearer {token}"}
+        path = f"/v3/discovery:{word}"
+        async with self.client.session.post(path, data=body, headers=headers) as response:
+            await response.read()
+            return response.status
+
+
+@pytest.fixture
+async def selling(app: App, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Selling]:
+    provider = Provider(app)
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(upstream())
+        running = stack.enter_context(gateway(tmp_path_factory.mktemp("envoy")))
+        client = await stack.enter_async_context(serving(app))
+        await provider.product("pets", url)
+        token = await provider.gateway("edge")
+        subscription = await provider.subscription("pets")
+        site = Site(
+            str(running.directory),
+            "127.0.0.1",
+            running.port,
+            running.admin_port,
+            control_plane=str(client.server.make_url("")),
+            token_file=str(running.directory / "token"),
+        )
+        running.put({"token": f"Bearer {token}".encode(), **envoy.bootstrap(site)})
+        yield Selling(provider, client, running, subscription, token)
+
+
+def sample(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0
+
+
+async def test_a_key_works_within_a_blink_of_its_issue_and_not_after_its_revocation(
+    selling: Selling,
+) -> None:
+    await asyncio.to_thread(selling.running.start)
+    for _ in range(3):
+        key, key_id = await selling.issue()
+        assert await selling.until(200, key) < 1
+        await selling.revoke(key_id)
+        assert await selling.until(401, key) < 1
+
+
+async def test_what_did_not_change_is_not_sent_again(selling: Selling) -> None:
+    await asyncio.to_thread(selling.running.start)
+    key, _ = await selling.issue()
+    await selling.until(200, key)
+    await asyncio.sleep(0.5)
+
+    before = sample("controlplane_xds_polls_total", answer="resources")
+    key, _ = await selling.issue()
+    await selling.until(200, key)
+    await asyncio.sleep(0.3)
+    assert sample("controlplane_xds_polls_total", answer="resources") == before + 1
+
+
+async def test_what_the_gateway_runs_is_known(app: App, selling: Selling) -> None:
+    await asyncio.to_thread(selling.running.start)
+    key, _ = await selling.issue()
+    await selling.until(200, key)
+    await selling.provider.settled()
+    config = await selling.client.config(selling.token)
+
+    epoch, position = config["cursor"].split(".")
+    async with asyncio.timeout(5):
+        while True:
+            row = await app.services.pool.fetchrow(
+                "SELECT epoch, position, content_hash FROM gateway_acknowledgements"
+            )
+            if row is not None and row["position"] == int(position):
+                break
+            await asyncio.sleep(0.02)
+    assert (row["epoch"], row["content_hash"]) == (int(epoch), config["content_hash"])
+
+
+async def test_what_is_rendered_wrong_is_never_served_and_a_revocation_is(
+    selling: Selling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(selling.running.start)
+    key, key_id = await selling.issue()
+    await selling.until(200, key)
+
+    right = envoy_plans.limits_filter
+
+    def wrong(plans: Any) -> Any:
+        config = right(plans)
+        return {**config, "typed_config": {**config["typed_config"], "unheard_of": 1}}
+
+    monkeypatch.setattr(envoy, "limits_filter", wrong)
+    alarms = sample("controlplane_gateway_rendered_wrong_total", vendor="envoy")
+    with structlog.testing.capture_logs() as logs:
+        await selling.provider.product("food", "http://127.0.0.1:9")
+        await selling.revoke(key_id)
+        await selling.until(401, key)
+    assert sample("controlplane_gateway_rendered_wrong_total", vendor="envoy") > alarms
+    told = [each for each in logs if each["event"] == "gateway.rendered_wrong"]
+    assert told[0]["what"] == "limits.json"
+    assert "unheard_of" in told[0]["why"]
+    assert (await asyncio.to_thread(selling.running.call, "/food/v1/pets")).status == 401
+
+
+async def test_what_envoy_refuses_is_noticed_and_told(
+    app: App, selling: Selling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(selling.running.start)
+    key, _ = await selling.issue()
+    await selling.until(200, key)
+    right = envoy_resource.lua_filter
+
+    def broken(name: str, source: str) -> Any:
+        return right(name, f"{source}\nthis is no Lua")
+
+    refused = sample("controlplane_xds_polls_total", answer="refused")
+    monkeypatch.setattr(envoy, "lua_filter", broken)
+    await selling.issue()
+    async with asyncio.timeout(10):
+        while sample("controlplane_xds_polls_total", answer="refused") == refused:
+            await asyncio.sleep(0.02)
+        while not (row := await app.services.pool.fetchrow("SELECT * FROM gateway_rejections")):
+            await asyncio.sleep(0.02)
+    assert "keys-" in row["reason"]
+    assert await selling.until(200, key) < 1  # it keeps what it had
+
+    monkeypatch.undo()
+    key, _ = await selling.issue()
+    await selling.until(200, key)
+
+
+async def test_only_a_gateway_is_answered_and_only_what_there_is(selling: Selling) -> None:
+    named = b'{"resource_names":["%s"]}'
+
+    assert await selling.poll("clusters") == 200
+    assert await selling.poll("listeners") == 200
+    assert await selling.poll("routes", named % b"routes") == 200
+    assert await selling.poll("extension_configs", named % b"keys-0") == 200
+    assert await selling.poll("extension_configs", named % b"keys-g") == 404
+    assert await selling.poll("routes") == 400
+    assert await selling.poll("secrets") == 404
+    assert await selling.poll("clusters", role=Role.OWNER) == 403
+    listen = b'{"node":{"id":"a","cluster":"b","metadata":{"listen":"%s"}}}'
+    assert await selling.poll("listeners", listen % b"127.0.0.1 0") == 400
+    assert await selling.poll("listeners", listen % b"::1 8000") == 200
+
+
+async def test_a_gateway_whose_token_is_revoked_keeps_what_it_has_and_hears_no_more(
+    selling: Selling,
+) -> None:
+    token_id = selling.provider.ids["token"]
+    await asyncio.to_thread(selling.running.start)
+    first, first_id = await selling.issue()
+    await selling.until(200, first)
+
+    await selling.provider.do(RevokeToken(token_id=token_id))
+    await selling.revoke(first_id)
+    await selling.provider.settled()
+    await asyncio.sleep(0.5)
+
+    assert (await asyncio.to_thread(selling.running.call, PATH, first)).status == 200
+    assert await selling.poll("clusters") == 401
