@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from controlplane.cli import access, audit, catalogue, database, gateway, restore, serve
+from controlplane.cli import access, agent, audit, catalogue, database, gateway, restore, serve
 
 cli = typer.Typer(
     name="controlplane",
@@ -21,6 +21,8 @@ cli.command("rebuild")(database.rebuild)
 cli.command("check")(database.check)
 cli.command("schema")(catalogue.schema)
 cli.add_typer(audit.cli, name="audit")
+gateway.cli.command("agent")(agent.agent)
+gateway.cli.command("bootstrap")(agent.bootstrap)
 cli.add_typer(gateway.cli, name="gateway")
 cli.add_typer(access.organizations, name="organization")
 cli.add_typer(access.tokens, name="token")

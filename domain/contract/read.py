@@ -15,7 +15,7 @@ from domain.contract.graphql_sdl import is_sdl, read_sdl
 from domain.contract.openapi import read_openapi
 from domain.contract.yaml_tree import read_yaml
 
-__all__ = ["Contract", "read_contract", "read_tree"]
+__all__ = ["Contract", "is_json", "read_contract", "read_tree"]
 
 _JSON = re.compile(r'\s*(?:\{\s*["}]|\[)')
 
@@ -36,6 +36,11 @@ def read_tree(document: bytes) -> Tree:
     return _tree(document, _text(document))
 
 
+def is_json(text: str) -> bool:
+    """Whether the text begins as JSON does; YAML otherwise."""
+    return bool(_JSON.match(text))
+
+
 def _text(document: bytes) -> str:
     if len(document) > DOCUMENT_BYTES:
         raise DocumentTooLargeError("document", f"This one has {len(document):,} bytes.")
@@ -44,4 +49,4 @@ def _text(document: bytes) -> str:
 
 def _tree(document: bytes, text: str) -> Tree:
     unmarked = document.removeprefix(BOM_UTF8)
-    return read_json(unmarked) if _JSON.match(text) else read_yaml(unmarked)
+    return read_json(unmarked) if is_json(text) else read_yaml(unmarked)

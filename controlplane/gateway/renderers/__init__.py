@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 from domain.aggregate import DomainError
 from domain.routing import Body, Document
 
-RENDERERS: tuple[str, ...] = ("envoy",)
+RENDERERS: tuple[str, ...] = ("envoy", "haproxy")
 """The vendors, each the name of a module here that is imported when it is used."""
 
 KEY_HEADER = "x-api-key"
@@ -37,12 +37,8 @@ class RenderedInvalidError(DomainError):
 
     def __init__(self, reason: str) -> None:
         """Say what the vendor's own check said."""
-        super().__init__("rendered")
+        super().__init__("rendered", reason)
         self.reason = reason
-
-    def __str__(self) -> str:
-        """Return the message with the reason."""
-        return f"{super().__str__()} {self.reason}"
 
 
 @dataclass(frozen=True)

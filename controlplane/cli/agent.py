@@ -1,0 +1,121 @@
+"""`controlplane gateway agent` and `bootstrap`: what runs beside a gateway."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from controlplane.cli.session import UsageError, progress
+
+if TYPE_CHECKING:
+    from controlplane.gateway.renderers import Site
+
+TOKEN = "CONTROLPLANE_GATEWAY_TOKEN"  # noqa: S105  # the name of the variable
+WAIT_S_MAX = 60
+
+Vendor = Annotated[str, typer.Option(help="envoy or haproxy.")]
+Directory = Annotated[Path, typer.Option(help="Where the gateway finds its files.")]
+Host = Annotated[str, typer.Option(help="Address the gateway listens at.")]
+Port = Annotated[int, typer.Option(help="Port the gateway listens at.", min=1, max=65_535)]
+Url = Annotated[str, typer.Option(help="Of the control plane.", envvar="CONTROLPLANE_GATEWAY_URL")]
+AdminPort = Annotated[
+    int, typer.Option(help="Port of the gateway's administration; 0 for none.", max=65_535)
+]
+TokenFile = Annotated[
+    Path | None, typer.Option(help=f"Has the gateway's token; else {TOKEN} is it.")
+]
+
+
+def bootstrap(
+    vendor: Vendor,
+    out: Directory,
+    *,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    admin_port: AdminPort = 0,
+    url: Url = "http://127.0.0.1:8080",
+    token_file: TokenFile = None,
+) -> None:
+    """Write the files that a gateway starts with; it refuses every call until it knows more."""
+    from controlplane.gateway.agent import files
+    from controlplane.gateway.renderers import renderer
+
+    out.mkdir(parents=True, exist_ok=True)
+    site = _site(vendor, out, host, port, admin_port, url, token_file)
+    found = renderer(vendor).bootstrap(site)
+    files.write_all(out, found)
+    for name in sorted(found):
+        typer.echo(str(out / name))
+
+
+def agent(
+    vendor: Vendor,
+    directory: Directory,
+    *,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    admin_port: AdminPort = 0,
+    url: Url = "http://127.0.0.1:8080",
+    token_file: TokenFile = None,
+    group: Annotated[str | None, typer.Option(help="Slug; not for a gateway's own token.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Where the agent keeps what it holds; DIRECTORY/state.")
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="JWK set of the keys that configurations are signed by.")
+    ] = None,
+    begin: Annotated[Path | None, typer.Option("--from", help="A snapshot to begin with.")] = None,
+    wait_s: Annotated[
+        float, typer.Option(help="How long a poll is held.", min=0, max=WAIT_S_MAX)
+    ] = 30,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when the gateway runs the latest.")
+    ] = False,
+) -> None:
+    """Have a gateway enforce what the control plane says, until Ctrl-C or SIGTERM."""
+    from controlplane import logs, loop
+    from controlplane.gateway.agent.process import Options, run
+
+    logs.configure("info")
+    directory.mkdir(parents=True, exist_ok=True)
+    site = _site(vendor, directory, host, port, admin_port, url, token_file)
+    token = token_file.read_text().strip() if token_file else os.environ.get(TOKEN, "")
+    if not token:
+        raise UsageError(f"The gateway's token comes from --token-file or {TOKEN}.")
+    progress(f"The agent of {vendor} in {site.directory}.")
+    options = Options(
+        vendor=vendor,
+        site=site,
+        token=token,
+        group=group,
+        state=state or directory / "state",
+        keys=keys,
+        begin=begin,
+        wait_s=wait_s,
+        once=once,
+    )
+    loop.run(run(options))
+
+
+def _site(  # what the options of both commands say
+    vendor: str,
+    directory: Path,
+    host: str,
+    port: int,
+    admin_port: int,
+    url: str,
+    token_file: Path | None,
+) -> "Site":
+    from controlplane.gateway.renderers import RENDERERS, Site
+
+    if vendor not in RENDERERS:
+        raise UsageError(f"There is no vendor {vendor!r}: it is one of {', '.join(RENDERERS)}.")
+    return Site(
+        directory=str(directory.resolve()),
+        listen_host=host,
+        listen_port=port,
+        admin_port=admin_port,
+        control_plane=url.rstrip("/"),
+        token_file=str(token_file.resolve()) if token_file else "",
+    )

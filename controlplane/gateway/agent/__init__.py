@@ -1,0 +1,1 @@
+"""The process beside a gateway that has it enforce what the control plane says."""

@@ -1,0 +1,185 @@
+"""The loop of an agent: ask, check, have the gateway enforce it, keep it, acknowledge it.
+
+What cannot be taken or enforced leaves what was before, is told on standard error and in the
+status, and is tried again: after 0.2 s at first and 10 s at last, each time something else by
+chance, so that gateways that lost the control plane together do not come back together.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from controlplane.gateway.agent.gateway import Gateway, GatewayError
+from controlplane.gateway.agent.held import Change, Held
+from controlplane.gateway.agent.kept import Kept
+from controlplane.gateway.agent.source import Source, SourceError
+from controlplane.gateway.agent.status import Status
+from controlplane.gateway.agent.trust import Trust
+from controlplane.gateway.renderers import RenderedInvalidError
+from domain.aggregate import DomainError
+from domain.routing import DeltaMisfitError
+
+BACKOFF_S, BACKOFF_MAX_S = 0.2, 10.0
+log = structlog.get_logger()
+
+
+class DocumentMalformedError(DomainError):
+    """The document is not in the format of configurations."""
+
+
+@dataclass
+class Agent:
+    """One agent of one gateway."""
+
+    source: Source
+    gateway: Gateway
+    kept: Kept
+    trust: Trust
+    status: Status
+    now: Callable[[], datetime]
+    wait_s: float = 30.0
+    held: Held | None = None
+    _since: str | None = None
+    """What to ask from: not what is held when a snapshot is wanted."""
+    _pending: list[Change] | None = None
+    """What the gateway was not told yet; None for everything."""
+    _enforced: bool = False
+    _acknowledged: str = ""
+    _failures: int = 0
+    _random: random.Random = field(default_factory=random.SystemRandom)
+
+    def resume(self, snapshot: dict[str, Any] | None = None) -> None:
+        """Begin with a snapshot, or with what was kept; with nothing if neither can be taken."""
+        documents = iter([snapshot]) if snapshot else self.kept.documents()
+        try:
+            for document in documents:
+                self._take(document)
+        except DomainError as error:
+            self._tell("agent.kept_refused", error)
+        except DeltaMisfitError:
+            log.warning("agent.journal_misfits")
+        self._pending = None
+        if snapshot and self.held:
+            self.kept.replace(self.held.document())
+
+    async def run(self, *, once: bool = False) -> None:
+        """Go on until cancelled, or with `once` until the gateway runs the latest."""
+        while True:
+            try:
+                if self.held and not self._enforced:
+                    await self._enforce()
+                heard = await self._poll()
+                self._failures = 0
+            except DomainError as error:
+                self._tell("agent.failed", error)
+                await self._report(error)
+                self._failures += 1
+                heard = False
+            self._write_status()
+            if once and heard and self._enforced and not self._failures:
+                return
+            if self._failures:
+                await asyncio.sleep(self._pause_s())
+
+    async def _poll(self) -> bool:
+        """Ask once and do what is said; return whether nothing was new."""
+        document = await self.source.poll(self._since, self.wait_s if self._enforced else 0)
+        self.status.heard_at = self.now()
+        if document is None:
+            await self._acknowledge()
+            return True
+        try:
+            snapshot = self._take(document)
+        except DomainError:
+            self._since = None  # whatever came, a snapshot is what mends it
+            raise
+        except DeltaMisfitError:
+            self._since = None
+            return False
+        self._enforced = False
+        await self._enforce()
+        self._keep(document, snapshot=snapshot)
+        await self._acknowledge()
+        return False
+
+    def _take(self, document: dict[str, Any]) -> bool:
+        """Hold what a document says; return whether it was a snapshot.
+
+        Raises DomainError or DeltaMisfitError, and then holds what it held.
+        """
+        self.trust.check(document, self.now())
+        try:
+            if document["full"] or self.held is None:
+                new = Held(document)
+                if self._pending is not None and self.held is not None:
+                    self._pending += self.held.changes_to(new)
+                self.held = new
+            else:
+                changes = self.held.apply(document)
+                if self._pending is not None:
+                    self._pending += changes
+            self.trust.took(document)
+            self._since = self.held.cursor
+            return bool(document["full"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, DeltaMisfitError):
+                raise
+            raise DocumentMalformedError(detail=type(error).__name__) from None
+
+    async def _enforce(self) -> None:
+        assert self.held is not None
+        changes, self._pending = self._pending, []
+        unserved = await self.gateway.enforce(self.held, changes)
+        self._enforced = True
+        self.status.error = ""
+        if unserved != self.status.unserved:
+            self.status.unserved = unserved
+            for each in unserved[:100]:
+                log.warning("agent.unserved", **vars(each))
+
+    def _keep(self, document: dict[str, Any], *, snapshot: bool) -> None:
+        assert self.held is not None
+        if snapshot or not self.kept.append(document):
+            self.kept.replace(self.held.document())
+
+    async def _acknowledge(self) -> None:
+        """Say what the gateway runs, if that was not said."""
+        if self.held is None or not self._enforced or self._acknowledged == self.held.cursor:
+            return
+        cursor = self.held.cursor
+        if await self.source.acknowledge(cursor, self.held.content_hash()):
+            self._since = None
+            raise SourceError(detail="It says that what we hold diverged.")
+        self._acknowledged = cursor
+
+    async def _report(self, error: DomainError) -> None:
+        """Tell the control plane that what it said cannot be run."""
+        if self.held and isinstance(error, GatewayError | RenderedInvalidError):
+            with suppress(SourceError):
+                await self.source.report(self.held.cursor, str(error))
+
+    def _tell(self, event: str, error: DomainError) -> None:
+        log.error(event, error=str(error), kind=type(error).__name__)
+        self.status.error = str(error)
+
+    def _write_status(self) -> None:
+        held, status = self.held, self.status
+        if held:
+            status.cursor, status.content_hash = held.cursor, held.content_hash()
+            status.enforced = self._enforced
+            issued_at = datetime.fromisoformat(held.head["issued_at"])
+            heard_at = max(status.heard_at or issued_at, issued_at)
+            status.stale = self.now() > heard_at + timedelta(seconds=held.head["max_staleness_s"])
+            if status.stale:
+                log.error("agent.stale", heard_at=heard_at.isoformat())
+        status.write(self.now())
+
+    def _pause_s(self) -> float:
+        longest_s: float = min(BACKOFF_S * 2.0 ** min(self._failures - 1, 10), BACKOFF_MAX_S)
+        return longest_s * self._random.uniform(0.5, 1.0)

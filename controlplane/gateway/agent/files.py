@@ -1,0 +1,42 @@
+"""Files that are there as a whole or not at all, also after a loss of power."""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+
+def write(path: Path, content: bytes) -> None:
+    """Put a file in the place of another, atomically."""
+    new = path.with_name(f".{path.name}.new")
+    with new.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    sync(path.parent)
+
+
+def write_all(folder: Path, files: dict[str, bytes], last: str = "") -> None:
+    """Write those of some files that are different, the one that names the others last."""
+    for name in sorted(files, key=lambda name: (name == last, name)):
+        path = folder / name
+        with suppress(FileNotFoundError):
+            if path.stat().st_size == len(files[name]) and path.read_bytes() == files[name]:
+                continue
+        write(path, files[name])
+
+
+def remove_all(paths: Iterable[Path]) -> None:
+    """Remove files that may be gone already."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def sync(folder: Path) -> None:
+    """Have a rename or a new name in a folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

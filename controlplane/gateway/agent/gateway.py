@@ -1,0 +1,22 @@
+"""What an agent needs of a gateway, and how each vendor's is driven."""
+
+from typing import Protocol
+
+from controlplane.gateway.agent.held import Change, Held
+from controlplane.gateway.renderers import Unserved
+from domain.aggregate import DomainError
+
+
+class GatewayError(DomainError):
+    """The gateway does not run what it should."""
+
+
+class Gateway(Protocol):
+    """One running gateway."""
+
+    async def enforce(self, held: Held, changes: list[Change] | None) -> tuple[Unserved, ...]:
+        """Return what is not served, once the gateway runs what is held.
+
+        `changes` lead from what was asked for last; None after a start. It may be asked for the
+        same again. Raises GatewayError, RenderedInvalidError.
+        """

@@ -1,0 +1,126 @@
+"""The configuration that an agent holds: a delta costs what changed, and its hash is checked."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from domain.aggregate import DomainError
+from domain.routing import (
+    GROUP,
+    KINDS,
+    LISTS,
+    Body,
+    ContentHash,
+    DeltaMisfitError,
+    Document,
+    canonical,
+    leaf,
+)
+
+_NOT_HEAD = {*LISTS.values(), "since", "removed"}
+
+
+class ContentHashWrongError(DomainError):
+    """The rows are not those that the content hash stands for; take a snapshot."""
+
+
+class EmptyByAccidentError(DomainError):
+    """The configuration has no rows and does not say that this is intended."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One row before and after; None where it is not there."""
+
+    kind: str
+    id: str
+    before: Body | None
+    after: Body | None
+
+
+class Held:
+    """A snapshot, and what was applied to it; rows that did not change stay the same objects."""
+
+    def __init__(self, snapshot: Document) -> None:
+        """Take a snapshot. Raises what `_checked` raises, KeyError or TypeError if it is none."""
+        self.head = _head(snapshot)
+        self.rows: dict[str, dict[str, Body]] = {
+            kind: {row["id"]: row for row in snapshot[name]} for kind, name in LISTS.items()
+        }
+        self.rows[GROUP] = {snapshot["group"]["id"]: snapshot["group"]}
+        self._hash = ContentHash(
+            leaf(kind, canonical(row)) for kind, rows in self.rows.items() for row in rows.values()
+        )
+        self._checked(self.head)
+
+    @property
+    def cursor(self) -> str:
+        """The state it is at."""
+        return str(self.head["cursor"])
+
+    def content_hash(self) -> str:
+        """Return the hash that was computed of the rows, not the one that was told."""
+        return self._hash.hexdigest()
+
+    def document(self) -> dict[str, Any]:
+        """Return the snapshot, as `domain.routing.apply` would have made it."""
+        lists = {
+            name: [row for _, row in sorted(self.rows[kind].items())]
+            for kind, name in LISTS.items()
+        }
+        return {**self.head, **lists, "full": True}
+
+    def apply(self, delta: Document) -> list[Change]:
+        """Take a delta in and return what it changed; if it cannot be, nothing has changed.
+
+        Raises DeltaMisfitError, ContentHashWrongError, EmptyByAccidentError.
+        """
+        if delta["since"] != self.cursor or delta["group"]["id"] not in self.rows[GROUP]:
+            raise DeltaMisfitError
+        wanted: dict[tuple[str, str], Body | None] = {
+            (kind, row["id"]): row for kind, name in LISTS.items() for row in delta[name]
+        }
+        wanted[GROUP, delta["group"]["id"]] = delta["group"]
+        wanted |= {(each["kind"], each["id"]): None for each in delta["removed"]}
+        changes = [
+            Change(kind, id_, self.rows[kind].get(id_), after)
+            for (kind, id_), after in wanted.items()
+            if self.rows[kind].get(id_) != after
+        ]
+        self._put(changes)
+        try:
+            self._checked(delta)
+        except DomainError:
+            self._put([Change(each.kind, each.id, each.after, each.before) for each in changes])
+            raise
+        self.head = {**_head(delta), "full": True}
+        return changes
+
+    def changes_to(self, other: "Held") -> list[Change]:
+        """Return how another configuration differs from this one."""
+        return [
+            Change(kind, id_, before, after)
+            for kind in (GROUP, *KINDS)
+            for id_ in {**self.rows[kind], **other.rows[kind]}
+            if (before := self.rows[kind].get(id_)) != (after := other.rows[kind].get(id_))
+        ]
+
+    def _put(self, changes: Iterable[Change]) -> None:
+        for each in changes:
+            rows = self.rows[each.kind]
+            if each.before is not None:
+                self._hash.remove(leaf(each.kind, canonical(each.before)))
+                del rows[each.id]
+            if each.after is not None:
+                self._hash.add(leaf(each.kind, canonical(each.after)))
+                rows[each.id] = each.after
+
+    def _checked(self, head: Mapping[str, Any]) -> None:
+        if self.content_hash() != head["content_hash"]:
+            raise ContentHashWrongError
+        if not any(self.rows[kind] for kind in KINDS) and not head["intentionally_empty"]:
+            raise EmptyByAccidentError
+
+
+def _head(document: Document) -> dict[str, Any]:
+    return {name: said for name, said in document.items() if name not in _NOT_HEAD}

@@ -1,0 +1,83 @@
+"""What an agent keeps on disk: a snapshot, and a journal of the deltas since, as they were sent.
+
+A change costs its own bytes. What is read back is checked like what is received: a line that was
+cut off or changed ends the journal, and a snapshot that is broken is none.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+from controlplane.gateway.agent import files
+
+SNAPSHOT, JOURNAL = "snapshot.json", "journal.ndjson"
+JOURNAL_DELTAS = 5_000
+JOURNAL_BYTES = 32 * 2**20
+DOCUMENT_BYTES = 512 * 2**20
+log = structlog.get_logger()
+
+
+class Kept:
+    """A directory with what an agent held last."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use a directory, which is made if it is not there."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._snapshot, self._journal = folder / SNAPSHOT, folder / JOURNAL
+        self._deltas = 0
+
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """Yield the snapshot and then the deltas, as far as they can be read."""
+        snapshot = read(self._snapshot)
+        if snapshot is None:
+            return
+        yield snapshot
+        if not self._journal.exists():
+            return
+        with self._journal.open("rb") as lines:
+            for line in lines:
+                try:
+                    delta = orjson.loads(line)
+                except orjson.JSONDecodeError:
+                    log.warning("agent.journal_cut_off", line=self._deltas + 1)
+                    return
+                self._deltas += 1
+                yield delta
+
+    def append(self, delta: dict[str, Any]) -> bool:
+        """Keep a delta; False if the journal is long, and a snapshot is due instead."""
+        line = orjson.dumps(delta, option=orjson.OPT_APPEND_NEWLINE)
+        with self._journal.open("ab") as journal:
+            if self._deltas >= JOURNAL_DELTAS or journal.tell() + len(line) > JOURNAL_BYTES:
+                return False
+            journal.write(line)
+            journal.flush()
+            os.fsync(journal.fileno())
+        self._deltas += 1
+        return True
+
+    def replace(self, snapshot: dict[str, Any]) -> None:
+        """Keep a snapshot in place of all there was.
+
+        Between the two steps the journal does not fit, which is found when it is read.
+        """
+        files.write(self._snapshot, orjson.dumps(snapshot))
+        files.write(self._journal, b"")
+        self._deltas = 0
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """Return a document, None if there is none or it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            found = orjson.loads(file.read(DOCUMENT_BYTES))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        log.warning("agent.file_broken", file=path.name, error=type(error).__name__)
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,76 @@
+"""One agent as a process: what its options say is put together here."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession
+
+from controlplane.gateway.agent.agent import Agent
+from controlplane.gateway.agent.gateway import Gateway
+from controlplane.gateway.agent.haproxy import HAProxy
+from controlplane.gateway.agent.kept import Kept, read
+from controlplane.gateway.agent.source import Source
+from controlplane.gateway.agent.status import Status
+from controlplane.gateway.agent.trust import Trust
+from controlplane.gateway.renderers import Site
+from domain.aggregate import DomainError
+
+STATUS = "status.json"
+GATEWAYS: dict[str, Callable[[Site], Gateway]] = {"haproxy": HAProxy}
+
+
+class FileUnusableError(DomainError):
+    """A file that was named cannot be read as JSON."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    vendor: str
+    site: Site
+    token: str
+    group: str | None
+    state: Path
+    keys: Path | None
+    begin: Path | None
+    wait_s: float
+    once: bool
+
+
+async def run(options: Options) -> None:
+    """Run an agent until SIGTERM or SIGINT, or with `once` until its gateway runs the latest."""
+    main = asyncio.current_task()
+    assert main is not None
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, main.cancel)
+    kept = Kept(options.state)
+    keys = _json(options.keys)["keys"] if options.keys else []
+    snapshot = _json(options.begin) if options.begin else None
+    async with ClientSession() as session:
+        agent = Agent(
+            Source(session, options.site.control_plane, options.token, options.group),
+            GATEWAYS[options.vendor](options.site),
+            kept,
+            Trust(keys),
+            Status(options.state / STATUS),
+            lambda: datetime.now(UTC),
+            options.wait_s,
+        )
+        agent.resume(snapshot)
+        with suppress(asyncio.CancelledError):
+            await agent.run(once=options.once)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    found = read(path)
+    if found is None:
+        raise FileUnusableError(detail=str(path))
+    return found
