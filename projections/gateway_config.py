@@ -130,8 +130,8 @@ def project(recorded: Recorded, rows: Rows) -> None:
         case Plan.Event():
             _sell(recorded, rows, key)
         case GatewayGroup.Opened(originator_id=id_, slug=slug, environment=environment):
-            group = routing.group(id_, slug, environment, event.product_ids, recorded.position)
-            rows[key] = _draft(group)
+            products, position = event.product_ids, recorded.position
+            rows[key] = _draft(routing.group(id_, slug, environment, products, position))
             _open(recorded, rows, key)
         case GatewayGroup.Event():
             _change(recorded, rows, key, _decided(event, _body(rows[key])))
@@ -275,10 +275,8 @@ def _subscribed(event: Aggregate.Event, body: routing.Body) -> routing.Body:
             return _with_key(event, ending, key_id, event.sha256, event.sha1)
         case Subscription.CredentialImported(credential_id=key_id):
             known = {event.algorithm: event.digest}
-            sha256 = known.get(HashAlgorithm.SHA256_HEX.value)
-            return _with_key(
-                event, body, key_id, sha256, known.get(HashAlgorithm.SHA1_BASE64.value)
-            )
+            forms = HashAlgorithm.SHA256_HEX.value, HashAlgorithm.SHA1_BASE64.value
+            return _with_key(event, body, key_id, *map(known.get, forms))
         case Subscription.CredentialRevoked():
             return routing.without_key(body, event.credential_id)
     raise AssertionError(event.TOPIC)
