@@ -57,7 +57,7 @@ class Holding:
     def __init__(self, document: Document, tombstones: Iterable[Tombstone] = ()) -> None:
         """Begin with a snapshot that was verified."""
         self.document = document
-        self._tombstones = {(each.kind, each.id): each for each in tombstones}
+        self._tombstones = {(each.kind, each.id, each.epoch): each for each in tombstones}
         self._hash = ContentHash(_leaves(document))
         self._trimmed: dict[str, tuple[Body, Body]] = {}
 
@@ -99,7 +99,11 @@ class Holding:
 
     def enforced(self) -> Document:
         """Return the snapshot to enforce: what is held, without what other epochs took away."""
-        away = {at: each for at, each in self._tombstones.items() if each.epoch != self.epoch}
+        away: dict[tuple[str, str], Tombstone] = {}
+        for each in self._tombstones.values():
+            if each.epoch != self.epoch:
+                at = (each.kind, each.id)
+                away[at] = _stricter(away.get(at, each), each)
         if not away:
             return self.document
         lists = {
@@ -160,7 +164,7 @@ class Holding:
             del self._tombstones[next(iter(self._tombstones))]
 
     def _bury(self, kind: str, id_: str, was: Body | None, now: Body | None) -> None:
-        at = (kind, id_)
+        at = (kind, id_, self.epoch)  # beside those of other epochs, which stay
         if was is not None and (now is None or _ends_earlier(was, now)):
             until = None if now is None else now["not_after"]
             self._tombstones.pop(at, None)
@@ -168,7 +172,7 @@ class Holding:
         elif now is not None and at in self._tombstones:
             kept = self._tombstones[at]
             back = kept.not_after is None or now.get("not_after") != kept.not_after
-            if kept.epoch == self.epoch and back:
+            if back:
                 del self._tombstones[at]
 
     def _forget(self) -> None:
@@ -247,6 +251,12 @@ def _touched(held: Document, received: Document, now: Document) -> Iterator[Pair
 
 def _keys(row: Body | None) -> dict[str, Body]:
     return {} if row is None else {key["id"]: key for key in row["keys"]}
+
+
+def _stricter(one: Tombstone, two: Tombstone) -> Tombstone:
+    if one.not_after is None or two.not_after is None:
+        return one if one.not_after is None else two
+    return min(one, two, key=lambda each: each.not_after or "")
 
 
 def _is_gone(tombstone: Tombstone | None) -> bool:

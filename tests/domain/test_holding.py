@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import holding
@@ -254,6 +254,7 @@ states = st.dictionaries(st.sampled_from("abc"), keys)
 steps = st.lists(st.tuples(states, st.booleans(), st.booleans()), max_size=8)
 
 
+@settings(max_examples=300)
 @given(states, steps)
 def test_whatever_happens_nothing_taken_away_in_an_earlier_epoch_is_enforced(
     first: dict[str, set[str]], then: list[tuple[dict[str, set[str]], bool, bool]]
