@@ -79,6 +79,7 @@ class Group:
 
     def __init__(self, row: Interval) -> None:
         body: dict[str, Any] = orjson.loads(row.body)
+        self.row = row
         self.id: str = body["id"]
         self.slug: str = body["slug"]
         self.products: list[str] = body["products"]

@@ -27,6 +27,8 @@ from domain.routing import GROUP, PRODUCT
 LOGGED = 20_000
 """Changes that a mirror remembers: deltas since then need no SQL."""
 
+WOKEN_AT_ONCE = 20
+
 
 class Encoded(NamedTuple):
     """A document as it is sent, with what its ETag names."""
@@ -53,9 +55,17 @@ class Served:
     def wake(self) -> None:
         """Have everyone who waits look again."""
         self.encoded = {}
-        for waiter in self.waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        _wake(list(self.waiters))
+
+
+def _wake(waiters: list[asyncio.Future[None]]) -> None:
+    """Wake some, and after these have had their turn the others: the answer is made by then."""
+    for waiter in waiters[-WOKEN_AT_ONCE:]:
+        if not waiter.done():
+            waiter.set_result(None)
+    del waiters[-WOKEN_AT_ONCE:]
+    if waiters:
+        asyncio.get_running_loop().call_soon(_wake, waiters)
 
 
 class Mirror:
@@ -71,6 +81,7 @@ class Mirror:
         self.served: OrderedDict[str, Served] = OrderedDict()
         self._log: deque[Interval] = deque()
         self._logged_from = position
+        self._groups: dict[str, Group] = {}
         self._group_ids = {
             Group(row).slug: row.key[1] for row in live.rows.values() if row.key[0] == GROUP
         }
@@ -93,8 +104,12 @@ class Mirror:
         if id_ is None:
             id_ = self._group_ids.get(slug or "")
         row = self.live.rows.get((GROUP, id_ or ""))
-        group = Group(row) if row else None
-        if group is None or slug not in {None, group.slug}:
+        if row is None:
+            raise NotFoundError("group")
+        group = self._groups.get(row.key[1])
+        if group is None or group.row is not row:
+            group = self._groups[row.key[1]] = Group(row)
+        if slug not in {None, group.slug}:
             raise NotFoundError("group")
         return group
 
