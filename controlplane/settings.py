@@ -67,6 +67,12 @@ class Settings(BaseSettings):
         le=3_600,
         description="How long a token known here is let in without hearing from the database.",
     )
+    config_shrink_percent: int = Field(
+        50,
+        ge=0,
+        le=100,
+        description="Share of a group's rows that may go with one product; more is held back.",
+    )
     login_failures: int = Field(
         60,
         ge=1,
@@ -75,6 +81,9 @@ class Settings(BaseSettings):
     )
     gateway_port: int = Field(
         8_000, ge=0, le=65_535, description="Port of the Envoy beside a demo; 0 starts none."
+    )
+    gateway_key_sets: str = Field(
+        "", description="JSON file of JWK sets by issuer, for plans with JWTs at Envoys that ask."
     )
     gateway_stale_s: float = Field(
         180.0,

@@ -12,8 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from ipaddress import ip_address
+from pathlib import Path
 from uuid import UUID
 
+import orjson
 import structlog
 from aiohttp import web
 from prometheus_client import Counter
@@ -122,6 +124,7 @@ class Discovery:
         self._waiters = waiters
         self._waiting = 0
         self._boot = app.services.new_id().hex[-8:]
+        self._site = replace(SITE, key_sets=_key_sets(app.settings.gateway_key_sets))
         self._offered: OrderedDict[str, Offered] = OrderedDict()
         self._following: dict[str, asyncio.Task[None]] = {}
         self._known: OrderedDict[UUID, Known] = OrderedDict()
@@ -162,7 +165,7 @@ class Discovery:
         group_id = served.view.group.id
         offered = self._offered.get(group_id)
         if offered is None:
-            offered = self._offered[group_id] = Offered(self._app.epoch, SITE)
+            offered = self._offered[group_id] = Offered(self._app.epoch, self._site)
             if len(self._offered) > GROUPS:
                 self._forget()
         self._offered.move_to_end(group_id)
@@ -288,6 +291,12 @@ class Discovery:
         task = asyncio.create_task(tell(), name="xds")
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+
+
+def _key_sets(file: str) -> dict[str, str]:
+    """Return the JWK sets of a file by issuer, as text."""
+    found = orjson.loads(Path(file).read_bytes()) if file else {}
+    return {issuer: orjson.dumps(key_set).decode() for issuer, key_set in found.items()}
 
 
 @lru_cache(maxsize=GATEWAYS)
