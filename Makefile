@@ -51,11 +51,8 @@ bench: bench-deps ## Run every benchmark; each prints one JSON line at its end.
 	$(BIN)/python benchmarks/catalogue.py
 	$(BIN)/python benchmarks/mutation.py
 	$(BIN)/python benchmarks/poll.py
-<<<<<<< HEAD
 	$(BIN)/python benchmarks/propagation.py
-=======
 	$(BIN)/python benchmarks/wake.py
->>>>>>> main
 
 lock: .venv/.ready ## Resolve the dependencies again into the two locks.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
