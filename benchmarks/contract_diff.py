@@ -103,7 +103,7 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "benchmark": "contract_diff",
+                "bench": "contract_diff",
                 "seconds": round(diff.seconds, 2),
                 "mb": round(diff.mb),
                 "peer_seconds": round(peer.seconds, 2),
