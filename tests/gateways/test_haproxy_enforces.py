@@ -213,3 +213,14 @@ def test_what_cannot_be_enforced_is_told_and_refused(edge: Edge) -> None:
     assert {tokens, long} <= told
     assert edge.status("/pets/v1/pets", key) == 403
     assert edge.call("/pets/v1/pets", authorization="Bearer a.b.c").status == 401
+
+
+def test_counts_survive_what_is_loaded_anew(edge: Edge) -> None:
+    key, _ = edge.subscribe(edge.sold.plan("kept", PETS, first=limit(1, 60)))
+    time.sleep(10.5)
+    assert [edge.status("/pets/v1/pets", key) for _ in range(2)] == [200, 429]
+
+    edge.sold.product("another")
+    edge.put()
+    time.sleep(0.5)
+    assert edge.status("/pets/v1/pets", key) == 429

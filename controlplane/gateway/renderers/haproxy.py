@@ -41,6 +41,7 @@ global
     # The agent looks here for what is loaded.
     description {digest}
     default-path config
+    localpeer edge
     stats socket {directory}/haproxy.sock mode 600 level admin
     hard-stop-after 30s
 
@@ -50,6 +51,10 @@ defaults
     timeout client 60s
     timeout server 60s
     timeout http-request 10s
+
+# A process that is replaced hands its counters on, if it was handed them or is up for 10 s.
+peers edge
+    peer edge unix@{directory}/peers.sock
 """
 # An upstream might take it for another path: "." and "..", and slashes that are hidden.
 _TWISTED = r"%2f|%5c|\\|/(\.|%2e){1,2}(/|$)"

@@ -113,7 +113,7 @@ class Backend:
             rates = ",".join(f"gpc{nth}_rate({each['window_s']}s)" for nth, each in enumerate(pair))
             self.tables[f"{name}-{table // 2}"] = (
                 f"stick-table type {'ipv6' if keyless else 'string len 36'} size {TABLE_ENTRIES}"
-                f" expire {2 * max(each['window_s'] for each in pair)}s store {rates}"
+                f" expire {2 * max(each['window_s'] for each in pair)}s store {rates} peers edge"
             )
             key = "src" if keyless else "var(txn.subscription)"
             yield (
