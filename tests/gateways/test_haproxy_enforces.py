@@ -119,10 +119,10 @@ def test_callers_without_a_key_are_let_in_by_a_keyless_plan(edge: Edge) -> None:
 def test_a_key_imported_by_its_sha1_is_found(edge: Edge) -> None:
     subscription = edge.sold.subscription(FREE, "imported")
     row = edge.sold.rows[routing.SUBSCRIPTION][subscription]
-    key = {"key_id": "sha1", "sha256": None, "sha1": "bGw7vXaDbx9puc9GeuYo+Z3DYhM="}
-    edge.sold.change(
-        routing.SUBSCRIPTION, subscription, routing.with_key(row, **key, not_after=None)
+    row = routing.with_key(
+        row, key_id="sha1", sha256=None, sha1="bGw7vXaDbx9puc9GeuYo+Z3DYhM=", not_after=None
     )
+    edge.sold.change(routing.SUBSCRIPTION, subscription, row)
     edge.put()
 
     assert edge.status("/pets/v1/pets", "imported by its sha1") == 200
