@@ -43,7 +43,7 @@ conformance: .venv/.ready ## Run the cases of CASES, a folder from outside the p
 
 bench-deps: .venv/.ready ## Install what the benchmarks compare with, and what loads it (Debian).
 	cd benchmarks && npm ci --silent --no-audit --no-fund
-	@{ command -v nginx && command -v wrk; } >/dev/null || apt-get install -y --no-install-recommends nginx-light wrk
+	@{ command -v nginx && command -v wrk && command -v etcd; } >/dev/null || apt-get install -y --no-install-recommends nginx-light wrk etcd-server
 
 bench: bench-deps ## Run every benchmark; each prints one JSON line at its end.
 	$(BIN)/python benchmarks/append.py
@@ -51,6 +51,7 @@ bench: bench-deps ## Run every benchmark; each prints one JSON line at its end.
 	$(BIN)/python benchmarks/catalogue.py
 	$(BIN)/python benchmarks/mutation.py
 	$(BIN)/python benchmarks/poll.py
+	$(BIN)/python benchmarks/wake.py
 
 lock: .venv/.ready ## Resolve the dependencies again into the two locks.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock

@@ -11,6 +11,7 @@ from pathlib import Path
 from domain.aggregate import DomainError
 from domain.contract.finding import Level, gravest
 from domain.contract.graphql_diff import diff_graphql
+from domain.contract.lint.linter import lint
 from domain.contract.read import read_contract
 from tests.contract.oasdiff_cases import fraction, oasdiff
 
@@ -68,6 +69,38 @@ def graphql_agreement(folder: Path) -> float | None:
     return agreed / shared
 
 
+LINT_LEVELS = {"error": Level.ERROR, "warn": Level.WARNING, "info": Level.INFO}
+
+
+def lint_recall(folder: Path) -> float | None:
+    """Return the fraction of the findings of the default rule set that we have as well.
+
+    One is the same when its rule, level and place are.
+    """
+    path = folder / "contracts" / "lint_cases.json"
+    if not path.exists():
+        return None
+    wanted = found = both = 0
+    for case in json.loads(path.read_text()):
+        expected = {
+            (entry["code"], LINT_LEVELS[entry["severity"]], pointer(entry["path"]))
+            for entry in case["expected"]
+        }
+        findings = lint((folder / "contracts" / case["document"]).read_bytes())
+        ours = {(finding.rule, finding.level, finding.new or "") for finding in findings}
+        wanted, found, both = wanted + len(expected), found + len(ours), both + len(expected & ours)
+        for sign, differences in (("-", expected - ours), ("+", ours - expected)):
+            for rule, level, place in sorted(differences):
+                sys.stdout.write(f"lint: {case['id']} {sign} {rule} {level} {place}\n")
+    sys.stdout.write(f"lint: {both} of {wanted}, and {found - both} more\n")
+    return both / wanted
+
+
+def pointer(path: list[str | int]) -> str:
+    """Return the path as a JSON pointer."""
+    return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in path)
+
+
 def oasdiff_totals(folder: Path) -> dict[str, float]:
     """Return how well our verdicts on pairs of OpenAPI documents agree with oasdiff's."""
     totals: dict[str, float] = {}
@@ -89,6 +122,7 @@ def main(folder: Path) -> None:
         "contracts.read": contracts_read(folder),
         **oasdiff_totals(folder),
         "graphql.agreement": graphql_agreement(folder),
+        "lint.recall": lint_recall(folder),
     }
     found = {name: round(value, 4) for name, value in totals.items() if value is not None}
     sys.stdout.write(json.dumps(found) + "\n")

@@ -257,7 +257,7 @@ class Delivery:
                 served.encoded = {}
             task = asyncio.create_task(self._encode(caller, served, asked, ring))
             served.encoded[same] = task
-        return await asyncio.shield(task)
+        return task.result() if task.done() else await asyncio.shield(task)
 
     async def _encode(self, caller: Caller, served: Served, asked: Poll, ring: Ring) -> Encoded:
         document = self._signed(await self._unsigned(caller, served, asked.since), ring)

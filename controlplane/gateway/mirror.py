@@ -14,6 +14,7 @@ from controlplane.commands import NotFoundError
 from controlplane.gateway.group import (
     Group,
     Interval,
+    Key,
     Live,
     View,
     difference,
@@ -21,10 +22,12 @@ from controlplane.gateway.group import (
     look_through,
 )
 from controlplane.gateway.poll import Tag
-from domain.routing import GROUP
+from domain.routing import GROUP, PRODUCT
 
 LOGGED = 20_000
 """Changes that a mirror remembers: deltas since then need no SQL."""
+
+WOKEN_AT_ONCE = 20
 
 
 class Encoded(NamedTuple):
@@ -52,9 +55,17 @@ class Served:
     def wake(self) -> None:
         """Have everyone who waits look again."""
         self.encoded = {}
-        for waiter in self.waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        _wake(list(self.waiters))
+
+
+def _wake(waiters: list[asyncio.Future[None]]) -> None:
+    """Wake some, and after these have had their turn the others: the answer is made by then."""
+    for waiter in waiters[-WOKEN_AT_ONCE:]:
+        if not waiter.done():
+            waiter.set_result(None)
+    del waiters[-WOKEN_AT_ONCE:]
+    if waiters:
+        asyncio.get_running_loop().call_soon(_wake, waiters)
 
 
 class Mirror:
@@ -70,6 +81,7 @@ class Mirror:
         self.served: OrderedDict[str, Served] = OrderedDict()
         self._log: deque[Interval] = deque()
         self._logged_from = position
+        self._groups: dict[str, Group] = {}
         self._group_ids = {
             Group(row).slug: row.key[1] for row in live.rows.values() if row.key[0] == GROUP
         }
@@ -92,8 +104,12 @@ class Mirror:
         if id_ is None:
             id_ = self._group_ids.get(slug or "")
         row = self.live.rows.get((GROUP, id_ or ""))
-        group = Group(row) if row else None
-        if group is None or slug not in {None, group.slug}:
+        if row is None:
+            raise NotFoundError("group")
+        group = self._groups.get(row.key[1])
+        if group is None or group.row is not row:
+            group = self._groups[row.key[1]] = Group(row)
+        if slug not in {None, group.slug}:
             raise NotFoundError("group")
         return group
 
@@ -111,7 +127,8 @@ class Mirror:
                 if each.key[0] == GROUP:
                     self._group_ids[Group(each).slug] = each.key[1]
         for id_, served in list(self.served.items()):
-            if (GROUP, id_) in earlier:  # another group now: whoever asks next has it made
+            if (GROUP, id_) in earlier or self._ends(earlier, served.view.group):
+                # Another group now, or one to decide about: whoever asks next has it made.
                 del self.served[id_]
                 served.wake()
                 continue
@@ -123,6 +140,14 @@ class Mirror:
                 served.wake()
         self.position = max(self.position, position)
         self._remember(intervals)
+
+    def _ends(self, changed: Iterable[Key], group: Group) -> bool:
+        """Tell whether a product of a group ended, or one moved whose end is held back."""
+        return any(
+            key[0] == PRODUCT
+            and (key in group.withheld or (key not in self.live.rows and group.serves(key[1])))
+            for key in changed
+        )
 
     def since(self, position: int) -> list[Interval] | None:
         """Return what began or ended after a position, None if it is not remembered."""

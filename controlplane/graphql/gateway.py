@@ -33,24 +33,14 @@ from controlplane.graphql.loaders import (
 )
 from controlplane.graphql.node import Node, named_key
 from controlplane.graphql.observed import Behind, GatewayError
-from controlplane.graphql.paging import (
-    After,
-    Before,
-    Connection,
-    First,
-    Last,
-    Listing,
-    Window,
-    nested,
-    page,
-)
+from controlplane.graphql.paging import Connection, Listing, listed, nested
 from controlplane.graphql.propagation import ChangeAtGateway, Propagation
 from controlplane.graphql.scalars import Position
 from domain.gateway import effective
 from projections.paging import Column
 
 if TYPE_CHECKING:
-    from controlplane.graphql.product import ApiProductConnection
+    from controlplane.graphql.product import ApiProduct, ApiProductConnection
 
 
 @strawberry.type
@@ -121,6 +111,23 @@ class GatewayConnection(Connection[Gateway]):
 
 
 @strawberry.type
+class HeldBack:
+    """The end of a product that is not handed out: too much would go with it at once."""
+
+    product_key: strawberry.Private[Key]
+    rows: int = strawberry.field(description="How many rows of the configuration would go.")
+    of_rows: int = strawberry.field(description="Of how many.")
+    since: datetime = strawberry.field(description="Since when it is held back.")
+
+    @strawberry.field
+    async def product(
+        self, info: Info
+    ) -> Annotated["ApiProduct", strawberry.lazy("controlplane.graphql.product")] | None:
+        """Return the product."""
+        return await one(info, product.PRODUCT, self.product_key)
+
+
+@strawberry.type
 class GatewayGroup(Node):
     """The gateways of one environment that serve the same products."""
 
@@ -128,6 +135,12 @@ class GatewayGroup(Node):
     environment: str = strawberry.field(description="The slug of the environment.")
     serves_all: bool = strawberry.field(
         description="Whether it serves whatever product there is, and not those listed only."
+    )
+    confirmed_epoch: int = strawberry.field(
+        description="Up to which epoch gateways need not go on refusing what others took away."
+    )
+    held_back: list[HeldBack] = strawberry.field(
+        description="What is held back from its gateways until releaseConfig; none is as it should."
     )
     version: int = strawberry.field(description="How often it changed.")
     created_at: datetime = strawberry.field(description="When it was set up.")
@@ -199,6 +212,16 @@ def _group(row: Record) -> GatewayGroup:
         slug=row["slug"],
         environment=row["environment"],
         serves_all=not orjson.loads(row["product_ids"]),
+        confirmed_epoch=row["confirmed_epoch"],
+        held_back=[
+            HeldBack(
+                product_key=(row["organization_id"], UUID(each["product"])),
+                rows=each["rows"],
+                of_rows=each["of_rows"],
+                since=datetime.fromisoformat(each["since"]),
+            )
+            for each in orjson.loads(row["held_back"])
+        ],
         version=row["version"],
         created_at=row["created_at"],
     )
@@ -226,35 +249,16 @@ GATEWAYS_OF_GROUP: Listing[Gateway] = Listing(
 class GatewayQueries:
     """What can be read about gateways."""
 
-    @strawberry.field
-    async def gateway_groups(
-        self,
-        info: Info,
-        *,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-    ) -> GatewayGroupConnection:
-        """List the gateway groups of the organization, oldest first; needs gateway:read."""
-        window = Window(first, after, last, before)
-        found: GatewayGroupConnection = await page(info, GROUPS, window)
-        return found
+    gateway_groups: GatewayGroupConnection = strawberry.field(
+        resolver=listed(GROUPS),
+        description="List the gateway groups of the organization, oldest first; needs"
+        " gateway:read.",
+    )
 
-    @strawberry.field
-    async def gateways(
-        self,
-        info: Info,
-        *,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-    ) -> GatewayConnection:
-        """List the gateways of the organization, oldest first; needs gateway:read."""
-        window = Window(first, after, last, before)
-        found: GatewayConnection = await page(info, GATEWAYS, window)
-        return found
+    gateways: GatewayConnection = strawberry.field(
+        resolver=listed(GATEWAYS),
+        description="List the gateways of the organization, oldest first; needs gateway:read.",
+    )
 
     @strawberry.field
     async def gateway_config(

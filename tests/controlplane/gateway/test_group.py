@@ -14,6 +14,7 @@ from controlplane.gateway.group import (
     Live,
     View,
     before,
+    changes_of,
     difference,
     interval,
     last_change,
@@ -50,7 +51,7 @@ def body(kind: str, id_: str, revision: int) -> Body:
 def histories(draw: st.DrawFn) -> list[Interval]:
     """Intervals of rows that open, change, close and open again, one event a position."""
     served = draw(st.sampled_from([[], PRODUCTS[:1], PRODUCTS[1:]]))
-    own = routing.group(GROUP_ID, "edge", "live", served)
+    own = routing.group(GROUP_ID, "edge", "live", served, 1)
     # Most rows hold at first, or a random history would hardly ever have a visible subscription.
     begun = draw(st.permutations(KEYS))[: draw(st.integers(6, len(KEYS)))]
     moved = draw(st.lists(st.tuples(st.sampled_from(KEYS), st.booleans()), max_size=25))
@@ -155,6 +156,8 @@ def test_a_mirror_that_follows_agrees_with_one_that_is_loaded_anew(
         upto = group.from_position + moment
         mirror.advance(between(history, mirror.position, upto), upto)
         anew, _ = view_at(history, upto)
+        if str(GROUP_ID) not in mirror.served:  # a product ended: whoever asks next has it made
+            served = mirror.served[str(GROUP_ID)] = Served(anew)
         assert snapshot(served.view, 1, AT).encode() == snapshot(anew, 1, AT).encode()
         assert served.view.size_bytes == anew.size_bytes
         remembered = mirror.since(at)
@@ -172,6 +175,21 @@ def test_the_cursor_is_the_last_position_that_changed_a_row_of_the_group(
 
     assert view.cursor == cursor_at(history, group, at)
     assert set(view.rows.values()) == seen_at(history, group, at)
+
+
+@given(histories(), st.integers(0, 20))
+def test_the_changes_of_a_group_are_the_positions_that_moved_its_cursor(
+    history: list[Interval], moment: int
+) -> None:
+    group, upto = group_of(history), len(history) * 2
+    since = group.from_position + moment
+    known = between(history, since, upto)
+    look_at = look_through(known, live_at(history, upto))
+
+    found = sorted(changes_of(group, known, look_at, since))
+
+    moved = [at for at in range(since + 1, upto + 1) if cursor_at(history, group, at) == at]
+    assert found == moved
 
 
 @given(histories(), positions)

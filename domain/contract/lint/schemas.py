@@ -1,0 +1,140 @@
+"""The schemas of an OpenAPI document, compiled where they stand."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from urllib.parse import quote
+
+import jsonschema_rs
+from jsonschema_rs import Draft4, Draft202012
+
+from domain.contract.document import Tree
+from domain.contract.lint.json_schema import OptionError, Problem, schema_problems, validator
+from domain.contract.lint.place import Path
+from domain.contract.lint.regex import PatternError, regex
+from domain.contract.lint.source import Source, walked
+
+DOCUMENT = "urn:document:"
+
+FORMATS = {
+    name: jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
+    for name in ("date", "duration", "json-pointer", "time", "uri-reference", "uuid")
+}
+"""Formats that draft 4 does not have, and OpenAPI 3.0 uses."""
+
+
+class Schemas:
+    """The schemas of one document; what a property that is only read or only written has to be.
+
+    `direction` is "" for both, or "readOnly" or "writeOnly" for the properties that may be left
+    out although they are required.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.compiled: dict[tuple[str, str], jsonschema_rs.Validator] = {}
+        self.patterns: dict[str, str] = {}
+        self.registries: dict[str, jsonschema_rs.Registry] = {}
+
+    @cached_property
+    def dialect(self) -> str:
+        """The dialect of JSON Schema that the document's version of OpenAPI is closest to."""
+        return "draft2020-12" if "oas3.1" in self.source.formats else "draft4"
+
+    @cached_property
+    def directions(self) -> frozenset[str]:
+        """Which of the two directions the document has properties of."""
+        return frozenset(
+            direction
+            for _, value in walked(self.source.root)
+            if isinstance(value, dict)
+            for direction in ("readOnly", "writeOnly")
+            if value.get(direction) is True
+        )
+
+    def first_problem(
+        self, value: Tree, path: Path, schema: Path, direction: str
+    ) -> Iterator[Problem]:
+        """Return the first that the schema at that path says against a value at `path`, if any."""
+        try:
+            compiled = self._validator(schema, direction)
+        except OptionError as error:
+            yield str(error), path
+            return
+        yield from schema_problems(compiled, value, path, limit=1)
+
+    def _validator(self, schema: Path, direction: str) -> jsonschema_rs.Validator:
+        value, _ = self.source.at(self.source.root, (), schema, follow=False)
+        reference = value.get("$ref") if isinstance(value, dict) and len(value) == 1 else None
+        if not isinstance(reference, str) or not reference.startswith("#/"):
+            keys = (str(key).replace("~", "~0").replace("/", "~1") for key in schema)
+            reference = "#/" + quote("/".join(keys), safe="/~")
+        direction = direction if direction in self.directions else ""
+        compiled = self.compiled.get((reference, direction))
+        if compiled is None:
+            compiled = self.compiled[reference, direction] = validator(
+                {"$ref": DOCUMENT + reference},
+                self.dialect,
+                registry=self._registry(direction),
+                formats=FORMATS,
+                validate_formats=True,
+            )
+        return compiled
+
+    def _registry(self, direction: str) -> jsonschema_rs.Registry:
+        if direction not in self.registries:
+            draft = Draft4 if self.dialect == "draft4" else Draft202012
+            self.registries[direction] = jsonschema_rs.Registry(
+                [(DOCUMENT, self._rewritten(self.source.root, direction))], draft=draft
+            )
+        return self.registries[direction]
+
+    def _rewritten(self, value: Tree, direction: str) -> Tree:
+        """Return the tree with `nullable` as JSON Schema says it, and what is required relaxed.
+
+        What needs no change is the same object as before.
+        """
+        if isinstance(value, list):
+            items = [self._rewritten(inner, direction) for inner in value]
+            is_same = all(made is inner for made, inner in zip(items, value, strict=True))
+            return value if is_same else items
+        if not isinstance(value, dict):
+            return value
+        made = {key: self._rewritten(inner, direction) for key, inner in value.items()}
+        changes = self._changes(value, direction)
+        if not changes and all(made[key] is inner for key, inner in value.items()):
+            return value
+        made |= changes
+        if made.get("required") == []:  # draft 4 wants at least one
+            del made["required"]
+        return made
+
+    def _changes(self, value: dict[str, Tree], direction: str) -> dict[str, Tree]:
+        changes: dict[str, Tree] = {}
+        if value.get("nullable") is True and isinstance(value.get("type"), str):
+            changes["type"] = [value["type"], "null"]
+            if isinstance(values := value.get("enum"), list):
+                changes["enum"] = [*values, None]
+        if isinstance(pattern := value.get("pattern"), str):
+            usable = self._pattern(pattern)
+            if usable != pattern:
+                changes["pattern"] = usable
+        required, properties = value.get("required"), value.get("properties")
+        if direction and isinstance(required, list) and isinstance(properties, dict):
+            kept = [name for name in required if not self._is_relaxed(properties, name, direction)]
+            if kept != required:
+                changes["required"] = kept
+        return changes
+
+    def _pattern(self, pattern: str) -> str:
+        """Return the pattern as our engine has it; one that it cannot have matches everything."""
+        if pattern not in self.patterns:
+            try:
+                self.patterns[pattern] = regex(pattern).pattern
+            except PatternError:
+                self.patterns[pattern] = ""
+        return self.patterns[pattern]
+
+    def _is_relaxed(self, properties: dict[str, Tree], name: Tree, direction: str) -> bool:
+        inner = properties.get(name) if isinstance(name, str) else None
+        schema, _ = self.source.followed(inner, ())
+        return isinstance(schema, dict) and schema.get(direction) is True
