@@ -55,7 +55,7 @@ class Edge:
     def status(self, path: str, key: str = "", method: str = "GET") -> int:
         return self.call(path, key, method).status
 
-    def until(self, status: int, path: str, key: str = "", patience_s: float = 5) -> None:
+    def until(self, status: int, path: str, key: str = "", patience_s: float = 10) -> None:
         deadline = time.monotonic() + patience_s
         while self.status(path, key) != status:
             assert time.monotonic() < deadline

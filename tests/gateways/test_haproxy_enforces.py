@@ -70,7 +70,7 @@ def test_the_upstream_learns_who_calls_and_never_the_key(edge: Edge) -> None:
 
 
 def test_a_key_ends_by_the_gateways_clock(edge: Edge) -> None:
-    soon = datetime.now(UTC) + timedelta(seconds=1.5)
+    soon = datetime.now(UTC) + timedelta(seconds=3)
     key, subscription = edge.subscribe(FREE)
     row = edge.sold.rows[routing.SUBSCRIPTION][subscription]
     edge.sold.change(routing.SUBSCRIPTION, subscription, routing.with_key_until(row, key, soon))
@@ -79,7 +79,7 @@ def test_a_key_ends_by_the_gateways_clock(edge: Edge) -> None:
 
     edge.until(401, "/pets/v1/pets", key)
     edge.until(401, "/pets/v1/pets", other)
-    assert 0 <= (datetime.now(UTC) - soon).total_seconds() < 0.5
+    assert 0 <= (datetime.now(UTC) - soon).total_seconds() < 1
 
 
 def test_beyond_a_hard_quota_a_subscription_waits_until_it_may_again(edge: Edge) -> None:
@@ -89,14 +89,14 @@ def test_beyond_a_hard_quota_a_subscription_waits_until_it_may_again(edge: Edge)
         quota = {**vars(Quota(9, "DAY", enforcement)), "scope": "subscription"}
         row = edge.sold.rows[routing.PLAN][plan]
         edge.sold.change(routing.PLAN, plan, {**row, "quota": quota})
-    until = datetime.now(UTC) + timedelta(seconds=2)
+    until = datetime.now(UTC) + timedelta(seconds=4)
     key, _ = edge.subscribe(hard, over_quota_until=until.isoformat())
     free, _ = edge.subscribe(soft, over_quota_until=until.isoformat())
 
     refused = edge.call("/pets/v1/pets", key)
     assert refused.status == 429
     assert b"quota" in refused.body
-    assert 1 <= int(refused.headers["retry-after"]) <= 2
+    assert 1 <= int(refused.headers["retry-after"]) <= 4
     assert edge.status("/pets/v1/pets", free) == 200
     edge.until(200, "/pets/v1/pets", key)
     assert datetime.now(UTC) >= until
