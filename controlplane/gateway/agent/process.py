@@ -63,7 +63,7 @@ async def run(options: Options) -> None:
             Trust(keys),
             Status(options.state / STATUS),
             lambda: datetime.now(UTC),
-            options.wait_s,
+            0 if options.once else options.wait_s,
         )
         agent.resume(snapshot)
         with suppress(asyncio.CancelledError):
