@@ -1,7 +1,7 @@
 """Parameters: which there are, where they are, whether they must be sent, how they are written."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.contract.diff.operation_pair import OperationPair
 from domain.contract.diff.pair import Child, Place
@@ -47,6 +47,13 @@ class Parameter:
 
 
 Key = tuple[str, str]
+
+_OF_HEADERS = {
+    "new-required-request-parameter-property": "new-required-request-header-property",
+    "request-parameter-property-became-required": "request-header-property-became-required",
+    "request-parameter-property-became-enum": "request-header-property-became-enum",
+}
+"""What parameters in headers call it."""
 
 
 def parameters(pair: OperationPair) -> Iterator[Finding]:
@@ -127,18 +134,12 @@ def _changed(pair: OperationPair, old: Parameter, new: Parameter) -> Iterator[Fi
         pair.where, old.spot, new.spot, f"{new.noun}", pair.terms, stability
     )
     for finding in _schema(pair, old, new):
+        if new.location == "header":
+            finding = replace(finding, rule=_OF_HEADERS.get(finding.rule, finding.rule))
         is_always_sent = all(each.spot.at("required").flag() for each in (old, new))
         if is_always_sent and finding.rule.startswith("request-parameter-default-value"):
-            yield found_as_info(finding)
-        else:
-            yield finding
-
-
-def found_as_info(finding: Finding) -> Finding:
-    """Return the finding as one that cannot break anybody."""
-    return Finding(
-        finding.rule, Level.INFO, finding.where, finding.old, finding.new, finding.sentence
-    )
+            finding = replace(finding, level=Level.INFO)
+        yield finding
 
 
 def _can_be_several(each: Parameter) -> bool:
