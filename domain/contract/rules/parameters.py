@@ -133,13 +133,14 @@ def _changed(pair: OperationPair, old: Parameter, new: Parameter) -> Iterator[Fi
     yield from lifecycle.parameters(
         pair.where, old.spot, new.spot, f"{new.noun}", pair.terms, stability
     )
+    is_always_sent = all(each.spot.at("required").flag() for each in (old, new))
     for finding in _schema(pair, old, new):
+        rule, level = finding.rule, finding.level
         if new.location == "header":
-            finding = replace(finding, rule=_OF_HEADERS.get(finding.rule, finding.rule))
-        is_always_sent = all(each.spot.at("required").flag() for each in (old, new))
-        if is_always_sent and finding.rule.startswith("request-parameter-default-value"):
-            finding = replace(finding, level=Level.INFO)
-        yield finding
+            rule = _OF_HEADERS.get(rule, rule)
+        if is_always_sent and rule.startswith("request-parameter-default-value"):
+            level = Level.INFO
+        yield replace(finding, rule=rule, level=level)
 
 
 def _can_be_several(each: Parameter) -> bool:
