@@ -108,31 +108,18 @@ def _come(pair: OperationPair, each: Parameter) -> Finding:
 
 
 def _changed(pair: OperationPair, old: Parameter, new: Parameter) -> Iterator[Finding]:
-    def told(change: str, said: str, key: str) -> Finding:
-        pointers = (joined(side.spot.pointer, key) for side in (old, new))
-        return found(f"request-parameter-{change}", pair.where, pointers, f"The {new.noun} {said}.")
-
+    told = [*_written(old, new)]
     if new.is_required and not old.is_required:
-        yield told("became-required", "must now be sent", "required")
+        told.append(("became-required", "must now be sent", "required"))
     elif old.is_required and not new.is_required:
-        yield told("became-optional", "need no longer be sent", "required")
-    written = (old.style, old.is_exploded), (new.style, new.is_exploded)
-    if written[0] != written[1] and _can_be_several(old):
-        said = f"is written in the style {new.style}, before {old.style}"
-        if new.style == old.style:
-            said = f"repeats its name for each element{'' if new.is_exploded else ' no more'}"
-        yield told("serialization-changed", said, "style" if new.style != old.style else "explode")
-    allowed = [each.spot.at("allowReserved").flag() for each in (old, new)]
-    if allowed[0] and not allowed[1]:
-        yield told("serialization-changed", "must escape reserved characters", "allowReserved")
-    allowed = [each.spot.at("allowEmptyValue").flag() for each in (old, new)]
-    if allowed[0] and not allowed[1]:
-        yield told("allows-empty-no-more", "may no longer be empty", "allowEmptyValue")
+        told.append(("became-optional", "need no longer be sent", "required"))
+    for change, said, key in told:
+        pointers = (joined(side.spot.pointer, key) for side in (old, new))
+        sentence = f"The {new.noun} {said}."
+        yield found(f"request-parameter-{change}", pair.where, pointers, sentence)
     stability = lifecycle.life(pair.new).stability
     yield from lifecycle.broken_stability(pair.where, old.spot, new.spot)
-    yield from lifecycle.parameters(
-        pair.where, old.spot, new.spot, f"{new.noun}", pair.terms, stability
-    )
+    yield from lifecycle.parameters(pair.where, old.spot, new.spot, new.noun, pair.terms, stability)
     is_always_sent = all(each.spot.at("required").flag() for each in (old, new))
     for finding in _schema(pair, old, new):
         rule, level = finding.rule, finding.level
@@ -141,6 +128,21 @@ def _changed(pair: OperationPair, old: Parameter, new: Parameter) -> Iterator[Fi
         if is_always_sent and rule.startswith("request-parameter-default-value"):
             level = Level.INFO
         yield replace(finding, rule=rule, level=level)
+
+
+def _written(old: Parameter, new: Parameter) -> Iterator[tuple[str, str, str]]:
+    """Return how the parameter is written in another way: change, predicate, keyword."""
+    change = "serialization-changed"
+    if (old.style, old.is_exploded) != (new.style, new.is_exploded) and _can_be_several(old):
+        if old.style != new.style:
+            yield change, f"is written in the style {new.style}, before {old.style}", "style"
+        else:
+            again = "again" if new.is_exploded else "no more"
+            yield change, f"repeats its name for each element {again}", "explode"
+    if old.spot.at("allowReserved").flag() and not new.spot.at("allowReserved").flag():
+        yield change, "must escape reserved characters", "allowReserved"
+    if old.spot.at("allowEmptyValue").flag() and not new.spot.at("allowEmptyValue").flag():
+        yield "allows-empty-no-more", "may no longer be empty", "allowEmptyValue"
 
 
 def _can_be_several(each: Parameter) -> bool:
