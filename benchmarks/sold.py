@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
+from aiohttp import ClientSession
+
 from controlplane.app import App
 from controlplane.auth import process
 from controlplane.commands import Answer, Command, execute
@@ -19,6 +21,7 @@ from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlan
 from controlplane.commands.subscription import IssueCredential, RequestSubscription
 from controlplane.commands.team import FormTeam
 from controlplane.context import Context
+from controlplane.graphql.node import global_id
 from domain.access_token import Role
 from domain.api_product import Visibility
 from domain.api_version import Upstream
@@ -26,6 +29,8 @@ from domain.plan import Approval, PlanTerms, RateLimit
 from domain.reservation import Reservation
 
 AT_ONCE = 256
+REVOKE = """mutation Revoke($input: RevokeCredentialInput!) {
+  result: revokeCredential(input: $input) { __typename } }"""
 GROUP, ENVIRONMENT = "edge", "live"
 CONTRACT = json.dumps(
     {
@@ -103,6 +108,18 @@ async def sell(app: App, subscriptions: int, *, gateways: int = 1, upstream: str
         [_secret(answer) for answer in issued],
         [vars(answer.outcome.events[0])["credential_id"] for answer in issued],
     )
+
+
+async def revoke(session: ClientSession, base: str, sold: Sold, nth: int) -> None:
+    """Take one of the keys away, as a person would."""
+    id_ = global_id("Credential", (sold.subscriptions[nth], sold.credentials[nth]))
+    async with session.post(
+        f"{base}/graphql",
+        json={"query": REVOKE, "variables": {"input": {"credentialId": id_}}},
+        headers={"Authorization": f"Bearer {sold.owner}"},
+    ) as response:
+        answer = await response.json()
+    assert answer["data"]["result"]["__typename"] != "Rejected", answer
 
 
 async def _each(
