@@ -161,7 +161,7 @@ class Mirrors:
         found = mirror.since(since)
         if found is None:
             async with self.connection() as connection:
-                found = await rows.changed_since(connection, organization_id, since)
+                found = await rows.changed_since(connection, organization_id, since, CHANGES)
         if found is None or len(found) > CHANGES or not self._serves(organization_id, served):
             return None
         # A row that began and has ended is remembered twice: once without its end.

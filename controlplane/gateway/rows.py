@@ -30,7 +30,7 @@ _CHANGED = (
     f"SELECT {_ROW} FROM config WHERE organization_id = $1"  # noqa: S608
     " AND (from_position > $2 OR until_position > $2)"
     f" UNION ALL SELECT {_ROW} FROM config_past WHERE organization_id = $1"
-    f" AND until_position > $2 LIMIT {CHANGES + 1}"
+    " AND until_position > $2 LIMIT $3"
 )
 _CATALOGUE = (
     f"SELECT {_ROW} FROM config WHERE organization_id = $1"  # noqa: S608
@@ -66,11 +66,11 @@ async def held_at(
 
 
 async def changed_since(
-    connection: Connection, organization_id: UUID, position: int
+    connection: Connection, organization_id: UUID, position: int, limit: int = CHANGES
 ) -> list[Interval] | None:
-    """Return the intervals that began or ended after a position, None if beyond CHANGES."""
-    rows = await connection.fetch(_CHANGED, organization_id, position)
-    return None if len(rows) > CHANGES else [interval(*row) for row in rows]
+    """Return the intervals that began or ended after a position, None if beyond the limit."""
+    rows = await connection.fetch(_CHANGED, organization_id, position, limit + 1)
+    return None if len(rows) > limit else [interval(*row) for row in rows]
 
 
 async def cursor_of(

@@ -15,16 +15,7 @@ from controlplane.graphql.errors import Rejected
 from controlplane.graphql.gateway import GATEWAY, Gateway
 from controlplane.graphql.loaders import Info, Key, Kind, one, same_noun
 from controlplane.graphql.node import Node, named, named_or_none
-from controlplane.graphql.paging import (
-    After,
-    Before,
-    Connection,
-    First,
-    Last,
-    Listing,
-    Window,
-    page,
-)
+from controlplane.graphql.paging import Connection, Listing, listed
 from controlplane.graphql.team import DEVELOPER, TEAM, Developer, Team
 
 
@@ -95,20 +86,10 @@ ALL: Listing[AccessToken] = Listing(ACCESS_TOKEN, AccessTokenConnection)
 class AccessTokenQueries:
     """What can be read about access tokens."""
 
-    @strawberry.field
-    async def access_tokens(
-        self,
-        info: Info,
-        *,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-    ) -> AccessTokenConnection:
-        """List the tokens of the organization, oldest first; needs token:issue."""
-        window = Window(first, after, last, before)
-        found: AccessTokenConnection = await page(info, ALL, window)
-        return found
+    access_tokens: AccessTokenConnection = strawberry.field(
+        resolver=listed(ALL),
+        description="List the tokens of the organization, oldest first; needs token:issue.",
+    )
 
 
 @strawberry.input

@@ -33,17 +33,7 @@ from controlplane.graphql.loaders import (
 )
 from controlplane.graphql.node import Node, named_key
 from controlplane.graphql.observed import Behind, GatewayError
-from controlplane.graphql.paging import (
-    After,
-    Before,
-    Connection,
-    First,
-    Last,
-    Listing,
-    Window,
-    nested,
-    page,
-)
+from controlplane.graphql.paging import Connection, Listing, listed, nested
 from controlplane.graphql.propagation import ChangeAtGateway, Propagation
 from controlplane.graphql.scalars import Position
 from domain.gateway import effective
@@ -226,35 +216,16 @@ GATEWAYS_OF_GROUP: Listing[Gateway] = Listing(
 class GatewayQueries:
     """What can be read about gateways."""
 
-    @strawberry.field
-    async def gateway_groups(
-        self,
-        info: Info,
-        *,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-    ) -> GatewayGroupConnection:
-        """List the gateway groups of the organization, oldest first; needs gateway:read."""
-        window = Window(first, after, last, before)
-        found: GatewayGroupConnection = await page(info, GROUPS, window)
-        return found
+    gateway_groups: GatewayGroupConnection = strawberry.field(
+        resolver=listed(GROUPS),
+        description="List the gateway groups of the organization, oldest first; needs"
+        " gateway:read.",
+    )
 
-    @strawberry.field
-    async def gateways(
-        self,
-        info: Info,
-        *,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-    ) -> GatewayConnection:
-        """List the gateways of the organization, oldest first; needs gateway:read."""
-        window = Window(first, after, last, before)
-        found: GatewayConnection = await page(info, GATEWAYS, window)
-        return found
+    gateways: GatewayConnection = strawberry.field(
+        resolver=listed(GATEWAYS),
+        description="List the gateways of the organization, oldest first; needs gateway:read.",
+    )
 
     @strawberry.field
     async def gateway_config(

@@ -29,16 +29,7 @@ from controlplane.graphql.loaders import (
     storable,
 )
 from controlplane.graphql.node import Node, named
-from controlplane.graphql.paging import (
-    After,
-    Before,
-    Connection,
-    First,
-    Last,
-    Listing,
-    Window,
-    page,
-)
+from controlplane.graphql.paging import Connection, Listing, listed
 from domain.invitation import InvitationNotOpenError, effective
 from domain.sealed import Sealed
 from projections.paging import Column
@@ -127,20 +118,10 @@ OF_TEAM: Listing[Invitation] = Listing(
 class InvitationQueries:
     """What can be read about invitations."""
 
-    @strawberry.field
-    async def invitations(
-        self,
-        info: Info,
-        *,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-    ) -> InvitationConnection:
-        """List invitations, for a developer those to their team; needs team:read."""
-        window = Window(first, after, last, before)
-        found: InvitationConnection = await page(info, ALL, window)
-        return found
+    invitations: InvitationConnection = strawberry.field(
+        resolver=listed(ALL),
+        description="List invitations, for a developer those to their team; needs team:read.",
+    )
 
 
 @strawberry.input

@@ -241,6 +241,22 @@ def nested(listing: Callable[[], Listing[Any]]) -> Callable[..., Awaitable[Any]]
     return resolve
 
 
+def listed(listing: Listing[Any]) -> Callable[..., Awaitable[Any]]:
+    """Return the resolver of a list of all that the caller sees, oldest first."""
+
+    async def resolve(
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Any:  # noqa: ANN401  # the field says which connection
+        return await page(info, listing, Window(first, after, last, before))
+
+    return resolve
+
+
 def _cursor(order: str, row: Record, columns: int) -> str:
     values = [order, *(row[f"cursor_{nth}"] for nth in range(columns))]
     return urlsafe_b64encode(orjson.dumps(values, default=str)).decode().rstrip("=")

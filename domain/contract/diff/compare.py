@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+from domain.contract.diff.containment import Containment
 from domain.contract.diff.operation_pair import OperationPair
 from domain.contract.diff.same import Sameness
 from domain.contract.diff.schemas import Schemas
@@ -52,7 +53,8 @@ def rest_differences(
     before = Document(old, "old", allows_remote).top
     after = Document(new, "new", allows_remote).top
     sameness = Sameness(before.document, after.document)
-    comparison = _Comparison(terms, sameness, Schemas(sameness, terms))
+    containment = Containment(before.document, after.document)
+    comparison = _Comparison(terms, sameness, Schemas(sameness, terms, containment))
     return ordered(comparison.documents(before, after))
 
 

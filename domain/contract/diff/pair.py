@@ -129,16 +129,20 @@ class Pair:
             is_negated=self.is_negated != is_negated,
         )
 
-    def says(self, change: str, predicate: str, *keys: str, is_moot: bool = False) -> "Said":
+    def says(
+        self, change: str, predicate: str, *keys: str, is_moot: bool = False, proof: str = ""
+    ) -> "Said":
         """Return that `change` happened; `keys` lead from the schema to where it is written.
 
         `predicate` follows the name of the place in a sentence. `change` is what follows the
         place in the id of the rule, or a whole id when it contains the place already. What
-        `is_moot` is about something that is not sent in this direction.
+        `is_moot` is about something that is not sent in this direction. `proof` is the keyword that
+        refuses a payload which shows it, the first of `keys` unless told.
         """
-        is_whole = change.startswith(("request-", "response-", "new-", "api-"))
+        is_whole = change.startswith(("request-", "response-", "new-", "api-", "remote-"))
         rule = change if is_whole else f"{self.place}-{change}"
-        return Said(rule, predicate, _place(self.old, keys), _place(self.new, keys), is_moot)
+        pointers = _place(self.old, keys), _place(self.new, keys)
+        return Said(rule, predicate, *pointers, is_moot, proof or "".join(keys[:1]))
 
 
 def _place(side: View, keys: tuple[str, ...]) -> str | None:
@@ -159,7 +163,8 @@ class Said:
     predicate: str
     old: str | None
     new: str | None
-    is_moot: bool = False
+    is_moot: bool
+    proof: str
 
 
 def quoted(value: Tree) -> str:

@@ -8,13 +8,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from domain.contract.diff.pair import Child, Pair, Said
+from domain.contract.diff.containment import Containment, Outcome, shown
+from domain.contract.diff.pair import Child, Pair, Said, quoted
 from domain.contract.diff.same import Sameness
 from domain.contract.diff.spot import Spot
 from domain.contract.diff.terms import Terms
 from domain.contract.diff.view import View, view
 from domain.contract.document import DocumentTooComplexError
-from domain.contract.finding import Finding, Level
+from domain.contract.finding import Finding, Level, Witness
 from domain.contract.rules import (
     lifecycle,
     schema_bounds,
@@ -25,7 +26,7 @@ from domain.contract.rules import (
 )
 from domain.contract.rules.rest import LEVELS
 from domain.contract.rules.schema_composition import COMPOSITIONS, matched
-from domain.contract.rules.schema_objects import properties
+from domain.contract.rules.schema_objects import described, written
 
 STEPS = 2_000_000
 """So many pairs are looked at, from all operations together; GitHub's description takes 100,000."""
@@ -33,24 +34,25 @@ STEPS = 2_000_000
 RULES: tuple[Callable[[Pair], Iterator[Said]], ...] = (
     schema_types.types,
     schema_types.nullability,
+    schema_types.remote_references,
     schema_values.enums,
-    schema_values.extensible_enums,
     schema_values.constants,
-    schema_values.defaults,
-    schema_values.patterns,
-    schema_values.contents,
     schema_bounds.bounds,
     schema_bounds.multiples,
     schema_bounds.uniqueness,
-    schema_objects.existence,
     schema_objects.requirement,
-    schema_objects.access,
     schema_objects.additional,
     schema_objects.named_by_pattern,
     schema_objects.dependencies,
     schema_objects.judged_keywords,
     schema_composition.compositions,
     schema_composition.places,
+    schema_values.extensible_enums,
+    schema_values.defaults,
+    schema_values.patterns,
+    schema_values.contents,
+    schema_objects.existence,
+    schema_objects.access,
     schema_composition.discriminators,
     lifecycle.properties,
 )
@@ -69,15 +71,41 @@ _SINGLE = (
 _NAMED = ("patternProperties", "dependentSchemas")
 
 
+_REWRITINGS = {
+    "all-of-added",
+    "wrapped-in-one-of",
+    "type-changed",
+    "type-generalized",
+    "list-of-types-narrowed",
+    "list-of-types-widened",
+    "became-enum",
+    "const-added",
+    "const-removed",
+    "not-added",
+    "not-removed",
+    "items-added",
+    "items-removed",
+    "became-nullable",
+    "became-not-nullable",
+    "prefix-items-added",
+}
+"""Changes that are often another way to write the same, which containment can prove.
+
+Of alternatives it cannot: two open objects accept nearly the same, and mean different things.
+"""
+
 _ECHOED = ("pattern-added", "pattern-changed")
 """Clients send back what they have read, read-only properties too, and their text is checked."""
+
+
+_UNASKED = Outcome(None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
     """What is said of one pair, and where it goes on."""
 
-    said: tuple[tuple[Said, Level], ...]
+    said: tuple[tuple[Said, Level, Witness | None], ...]
     children: tuple[Child, ...]
 
 
@@ -87,6 +115,7 @@ class Schemas:
 
     sameness: Sameness
     terms: Terms
+    containment: Containment
     _judged: dict[tuple[object, ...], _Judged] = field(default_factory=dict)
     _views: dict[tuple[str, str], View] = field(default_factory=dict)
     _steps: int = 0
@@ -99,6 +128,7 @@ class Schemas:
         """
         waiting: deque[tuple[Child, str]] = deque([(root, "")])
         seen: set[tuple[object, ...]] = set()
+        is_quiet = True
         while waiting:
             child, path = waiting.popleft()
             if self.sameness.same(child.old, child.new):
@@ -110,11 +140,26 @@ class Schemas:
             self._count()
             judged = self._judge(pair)
             subject = f'In {noun}, "{path}"' if path else noun[:1].upper() + noun[1:]
-            for said, level in judged.said:
+            for said, level, witness in judged.said:
+                is_quiet = False
                 sentence = f"{subject} {said.predicate}."
-                yield Finding(said.rule, level, where, said.old, said.new, sentence)
+                yield Finding(said.rule, level, where, said.old, said.new, sentence, witness)
             for each in judged.children:
                 waiting.append((each, f"{path}/{each.label}" if path else each.label))
+        if is_quiet and seen:
+            yield from self._unsaid(self._pair(root), where, noun)
+
+    def _unsaid(self, pair: Pair, where: str, noun: str) -> Iterator[Finding]:
+        """Return what no rule saw: a payload that one side accepts and the other refuses."""
+        outcome = self.containment.judge(pair)
+        if not outcome.payloads:
+            return
+        rule = "request-schema-narrowed" if pair.place.is_request else "response-schema-widened"
+        said = "no longer accepts" if pair.place.is_request else "may now be"
+        payload = outcome.payloads[0]
+        sentence = f"{noun[:1].upper()}{noun[1:]} {said} {quoted(payload)}."
+        pointers = pair.old.pointer, pair.new.pointer
+        yield Finding(rule, LEVELS[rule], where, *pointers, sentence, shown(pair, payload))
 
     def _count(self) -> None:
         self._steps += 1
@@ -143,9 +188,28 @@ class Schemas:
     def _judge(self, pair: Pair) -> _Judged:
         known = self._judged.get(pair.key)
         if known is None:
-            said = tuple((each, _level(pair, each)) for rule in RULES for each in rule(pair))
-            known = self._judged[pair.key] = _Judged(said, tuple(_children(pair)))
+            said = [(each, _level(pair, each)) for rule in RULES for each in rule(pair)]
+            outcome = _UNASKED
+            if any(level is Level.ERROR for _, level in said):
+                outcome = self.containment.judge(pair)
+            weighed = tuple(self._weighed(pair, outcome, *each) for each in said)
+            known = self._judged[pair.key] = _Judged(weighed, tuple(_children(pair)))
         return known
+
+    def _weighed(
+        self, pair: Pair, outcome: Outcome, said: Said, level: Level
+    ) -> tuple[Said, Level, Witness | None]:
+        if level is not Level.ERROR:
+            return said, level, None
+        if outcome.is_contained and _is_rewritten(pair, said):
+            return said, Level.INFO, None
+        return said, level, self.containment.witness(pair, outcome, said.proof)
+
+
+def _is_rewritten(pair: Pair, said: Said) -> bool:
+    # Formats are not all known to whoever judges containment: the rule has the last word.
+    change = said.rule.removeprefix(f"{pair.place}-")
+    return change in _REWRITINGS and said.proof != schema_types.FORMAT
 
 
 def _level(pair: Pair, said: Said) -> Level:
@@ -161,10 +225,10 @@ def _level(pair: Pair, said: Said) -> Level:
 
 def _children(pair: Pair) -> Iterator[Child]:
     old, new = pair.old, pair.new
-    had, has = properties(old), properties(new)
-    for name in sorted(had.keys() & has.keys()):
-        if any(name in side.at("properties").members() for side in (old, new)):
-            yield pair.within(name, had[name], has[name])
+    had, has = (described([side]).properties for side in (old, new))
+    written_here = {name for side in written(pair) for name in side.properties}
+    for name in sorted(had.keys() & has.keys() & written_here):
+        yield pair.within(name, had[name], has[name])
     for keyword in _SINGLE:
         yield from _both(pair, keyword, old.at(keyword), new.at(keyword))
     further = [side.at("additionalProperties") for side in (old, new)]

@@ -143,14 +143,15 @@ class Spot:
         reference = self.value.get("$ref")
         return reference if isinstance(reference, str) else ""
 
-    def followed(self) -> "Spot":
+    def followed(self, *, to_remote: bool = False) -> "Spot":
         """Return what this refers to in the end, or itself.
 
-        Raises BrokenReferenceError when it leads to nothing or in a circle, RemoteReferenceError.
+        With `to_remote` that may be a reference to another document. Raises
+        BrokenReferenceError when it leads to nothing or in a circle, RemoteReferenceError.
         """
         spot = self
         for _ in range(REFERENCES):
-            if not spot.reference or _is_allowed_remote(spot):
+            if not spot.reference or (to_remote and not spot.reference.startswith("#")):
                 return spot
             spot = spot.follow()
         raise BrokenReferenceError(
@@ -183,7 +184,3 @@ class Spot:
                     self.document.about, f'{place} leads to nothing: "{shown(reference)}".'
                 )
         return Spot(self.document, value, unquote(reference[1:]))
-
-
-def _is_allowed_remote(spot: Spot) -> bool:
-    return spot.document.allows_remote and not spot.reference.startswith("#")

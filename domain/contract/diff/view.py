@@ -72,7 +72,7 @@ def view(spot: Spot) -> View:
 
 def _followed(spot: Spot) -> Spot:
     """Return the schema without reference and as an object."""
-    target = spot.followed()
+    target = spot.followed(to_remote=spot.document.allows_remote)
     beside = _beside(spot)
     if beside and target is not spot:
         merged: dict[str, Tree] = {**target.members(), **beside}

@@ -27,8 +27,17 @@ def names(pair: OperationPair) -> Iterator[Finding]:
 
 def addresses(pair: OperationPair) -> Iterator[Finding]:
     """An operation is offered at other addresses."""
-    yield from servers(pair.where, pair.old.at("servers"), pair.new.at("servers"))
-    yield from servers(pair.where, pair.old_item.at("servers"), pair.new_item.at("servers"))
+    holders = (pair.old, pair.old_item), (pair.new, pair.new_item)
+    if any(holder.at("servers") for side in holders for holder in side):
+        yield from servers(pair.where, *(_servers(*side) for side in holders))
+
+
+def _servers(operation: Spot, item: Spot) -> Spot:
+    """Return the servers that count: the nearest."""
+    for holder in (operation, item):
+        if holder.at("servers"):
+            return holder.at("servers")
+    return operation.document.top.at("servers")
 
 
 def components(old: Spot, new: Spot) -> Iterator[Finding]:

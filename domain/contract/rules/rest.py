@@ -126,6 +126,7 @@ _OTHERS = (
     ("response-header-added", INFO, "A response has one more header."),
     ("response-header-became-optional", ERR, "A header is no longer always sent."),
     ("response-header-became-required", INFO, "A header is now always sent."),
+    ("remote-reference-changed", ERR, "What another document describes may be another."),
     ("request-schema-narrowed", ERR, "A request that was accepted is refused, as tried out."),
     ("response-schema-widened", ERR, "A response may be what it could not be, as tried out."),
 )

@@ -1,54 +1,85 @@
 """Objects: their properties, which of them must be there, and what is said of the others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import orjson
 
-from domain.contract.diff.pair import Pair, Place, Said, named
+from domain.contract.diff.pair import Pair, Said, named
 from domain.contract.diff.spot import Spot
 from domain.contract.diff.view import View, view
+from domain.contract.rules.schema_composition import matched
 
 COMPOSED = 20
 """So deep are conditions looked into for the properties that they describe."""
 
 
-def properties(view_: View) -> dict[str, Spot]:
-    """Return the properties that an object has, those of its `allOf` included."""
-    described: dict[str, Spot] = {}
-    level, seen = [view_], {view_.pointer}
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The properties that schemas describe, and the names that they require."""
+
+    properties: dict[str, Spot]
+    required: frozenset[str]
+
+
+def described(views: Iterable[View]) -> Described:
+    """Return what the schemas describe together, their `allOf` included."""
+    properties: dict[str, Spot] = {}
+    required: set[str] = set()
+    level = list(views)
+    seen = {view_.pointer for view_ in level}
     for _ in range(COMPOSED):
         following = []
         for each in level:
+            required.update(each.at("required").texts())
             for name in each.at("properties").members():
-                described.setdefault(name, each.at("properties").at(name))
+                properties.setdefault(name, each.at("properties").at(name))
             for part in each.at("allOf").elements():
                 inner = view(part)
                 if inner.pointer not in seen:
                     seen.add(inner.pointer)
                     following.append(inner)
         level = following
-    return described
+    # Nobody names a property "": some tools write that for no requirement at all.
+    return Described(properties, frozenset(required - {""}))
+
+
+def written(pair: Pair) -> tuple[Described, Described]:
+    """Return what either side describes itself: not in a part of `allOf` that both have.
+
+    Such a part is a pair of its own. What moved into one, or out of one, is described before and
+    after, and nothing happened.
+    """
+    parts = matched(*(side.at("allOf").elements() for side in (pair.old, pair.new)))
+    return _besides(pair.old, parts.gone), _besides(pair.new, parts.come)
+
+
+def _besides(side: View, parts: list[Spot]) -> Described:
+    inner = described(map(view, parts))
+    own = side.at("properties")
+    properties = {name: own.at(name) for name in own.members()}
+    required = {*side.at("required").texts(), *inner.required} - {""}
+    return Described({**inner.properties, **properties}, frozenset(required))
 
 
 def existence(pair: Pair) -> Iterator[Said]:
     """A property is gone or new."""
-    all_had, all_has = properties(pair.old), properties(pair.new)
-    for name in pair.old.at("properties").members():
-        if name not in all_has:
-            property_ = pair.old.at("properties").at(name)
-            rule = _gone(pair, property_, must=name in pair.old.at("required").texts())
+    old, new = written(pair)
+    before, after = described([pair.old]), described([pair.new])
+    for name, property_ in old.properties.items():
+        if name not in after.properties:
+            rule = _gone(pair, property_, must=name in before.required)
             yield _told(pair, rule, f'has no "{name}" any more', name, property_)
-    for name in pair.new.at("properties").members():
-        if name not in all_had:
-            must = name in pair.new.at("required").texts()
-            property_ = pair.new.at("properties").at(name)
+    for name, property_ in new.properties.items():
+        if name not in before.properties:
+            must = name in after.required
             said = f'{"must" if must and pair.place.is_request else "can"} have "{name}"'
             yield _told(pair, _come(pair, property_, must=must), said, name, property_)
 
 
 def _told(pair: Pair, rule: str, said: str, name: str, property_: Spot) -> Said:
     is_moot = not pair.is_sent(view(property_))
-    return pair.says(rule, said, "properties", name, is_moot=is_moot)
+    return pair.says(rule, said, "properties", name, is_moot=is_moot, proof="required")
 
 
 def _gone(pair: Pair, property_: Spot, *, must: bool) -> str:
@@ -80,19 +111,17 @@ def _with_default(property_: Spot) -> str:
 
 def requirement(pair: Pair) -> Iterator[Said]:
     """A property that both know must be there, or need not be."""
-    # Nobody names a property "": some tools write that for no requirement at all.
-    before, after = ({*side.at("required").texts()} - {""} for side in (pair.old, pair.new))
-    if before == after:
-        return
-    had, has = properties(pair.old), properties(pair.new)
+    old, new = written(pair)
+    before, after = described([pair.old]), described([pair.new])
+    had, has = before.properties, after.properties
     place = pair.place.within
-    for name in sorted(after - before):
+    for name in sorted(new.required - before.required):
         if name in had or name not in has:
             default = _with_default(has[name]) if name in has and pair.place.is_request else ""
             rule = f"{place}-became-required{default}"
             is_moot = name in has and not pair.is_sent(view(has[name]))
             yield pair.says(rule, f'must have "{name}"', "required", is_moot=is_moot)
-    for name in sorted(before - after):
+    for name in sorted(old.required - after.required):
         if name in has or name not in had:
             is_moot = name in has and not pair.is_sent(view(has[name]))
             said = f'need not have "{name}"'
@@ -101,13 +130,6 @@ def requirement(pair: Pair) -> Iterator[Said]:
 
 def access(pair: Pair) -> Iterator[Said]:
     """A property is now, or no longer, sent one way only."""
-    if pair.place not in (
-        Place.REQUEST_BODY,
-        Place.REQUEST_PROPERTY,
-        Place.RESPONSE_BODY,
-        Place.RESPONSE_PROPERTY,
-    ):
-        return
     side = "request" if pair.place.is_request else "response"
     required = pair.new.at("required").texts()
     for name in pair.old.at("properties").members().keys() & pair.new.at("properties").members():

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from domain.contract.diff.pair import Pair, Place, Said
+from domain.contract.diff.pair import Pair, Place, Said, quoted
 from domain.contract.diff.view import ANNOTATIONS, View, view
 
+FORMAT = "format"
 _NARROWER_FORMATS = {("int32", "int64"), ("float", "double")}
 
 
@@ -15,10 +16,12 @@ def types(pair: Pair) -> Iterator[Said]:
     if old.types == new.types and formats[0] == formats[1]:
         return
     said = f"is {_described(new, formats[1])}, before {_described(old, formats[0])}"
+    key = "type" if old.types != new.types else "format"
     if (old.is_listed or new.is_listed) and old.types and new.types:
         yield from _listed(pair, said)
         return
-    yield pair.says(_change(pair, formats), said, "type" if old.types != new.types else "format")
+    proof = FORMAT if formats[0] != formats[1] else "type"
+    yield pair.says(_change(pair, formats), said, key, proof=proof)
 
 
 def _listed(pair: Pair, said: str) -> Iterator[Said]:
@@ -80,14 +83,22 @@ def _is_list_of_the_same(pair: Pair) -> bool:
     )
 
 
+def remote_references(pair: Pair) -> Iterator[Said]:
+    """Another document describes it, and nobody looks into that one."""
+    old, new = pair.old.schema.get("$ref"), pair.new.schema.get("$ref")
+    if old != new:
+        said = f"is what {quoted(new or 'this document')} says, before {quoted(old or 'this one')}"
+        yield pair.says("remote-reference-changed", said, "$ref")
+
+
 def nullability(pair: Pair) -> Iterator[Said]:
     """It may be null, or may not be null any more."""
     if bool(pair.old.types) != bool(pair.new.types) and not pair.new.spot.document.is_3_0:
         return  # What has no type may be anything: the rule of types says so.
     if pair.new.nullable and not pair.old.nullable:
-        yield pair.says("became-nullable", "may now be null")
+        yield pair.says("became-nullable", "may now be null", "type")
     elif pair.old.nullable and not pair.new.nullable:
-        yield pair.says("became-not-nullable", "may no longer be null")
+        yield pair.says("became-not-nullable", "may no longer be null", "type")
 
 
 def _described(side: View, format_: str) -> str:

@@ -14,6 +14,7 @@ from controlplane.gateway.group import (
     Live,
     View,
     before,
+    changes_of,
     difference,
     interval,
     last_change,
@@ -172,6 +173,21 @@ def test_the_cursor_is_the_last_position_that_changed_a_row_of_the_group(
 
     assert view.cursor == cursor_at(history, group, at)
     assert set(view.rows.values()) == seen_at(history, group, at)
+
+
+@given(histories(), st.integers(0, 20))
+def test_the_changes_of_a_group_are_the_positions_that_moved_its_cursor(
+    history: list[Interval], moment: int
+) -> None:
+    group, upto = group_of(history), len(history) * 2
+    since = group.from_position + moment
+    known = between(history, since, upto)
+    look_at = look_through(known, live_at(history, upto))
+
+    found = sorted(changes_of(group, known, look_at, since))
+
+    moved = [at for at in range(since + 1, upto + 1) if cursor_at(history, group, at) == at]
+    assert found == moved
 
 
 @given(histories(), positions)

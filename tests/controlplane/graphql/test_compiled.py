@@ -106,13 +106,13 @@ class Author:
             return self._random.choice(list(type_.values))
         if name in {"first", "last"}:
             return self._random.choice([1, 1, 2, 2, 5, 10, 10, 0, 101])
-        if type_.name == "ID":
-            return self._random.choice([*self._ids, "nonsense"])
-        if type_.name == "DateTime":
-            return "2026-11-22T10:00:00Z"
-        if type_.name == "String":
-            return self._random.choice(["pets", "ace", "free", "", "nonsense"])
-        return None
+        values: dict[str, list[Any]] = {
+            "ID": [*self._ids, "nonsense"],
+            "DateTime": ["2026-11-22T10:00:00Z"],
+            "Position": ["1.1", "1.30", "2.1"],
+            "String": ["pets", "ace", "free", "", "nonsense"],
+        }
+        return self._random.choice(values.get(type_.name, [None]))
 
 
 def shown(result: ExecutionResult) -> bytes:
