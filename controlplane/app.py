@@ -160,7 +160,9 @@ async def running(
         writer = Writer(connect_checked, budget_s)
         store = EventStore(pool, writer, budget_s)
         vault = Vault(pool, entropy, budget_s)
-        services = Services(store, vault, pool, now, new_id, entropy, settings.log_commands)
+        services = Services(
+            store, vault, pool, now, new_id, entropy, history.epoch, settings.log_commands
+        )
         projector = Projector(pool, PROJECTIONS, budget_s)
         await projector.prepare()
         await stack.enter_async_context(writer.running())

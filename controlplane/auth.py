@@ -35,7 +35,7 @@ _CONSUMER = {
     "person:forget",
     "team:manage",
 }
-_PLATFORM = {"gateway:register", "config:read"}
+_PLATFORM = {"gateway:register", "config:read", "config:decide"}
 PERMISSIONS: dict[Role, frozenset[str]] = {
     Role.OWNER: frozenset(
         _READ

@@ -48,6 +48,8 @@ class Services:
     now: Callable[[], datetime]
     new_id: Callable[[], UUID]
     entropy: Callable[[int], bytes]
+    epoch: int
+    """Of the history that the process follows; in another one it starts over."""
     log_commands: bool = False
 
 

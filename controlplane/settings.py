@@ -67,6 +67,12 @@ class Settings(BaseSettings):
         le=3_600,
         description="How long a token known here is let in without hearing from the database.",
     )
+    config_shrink_percent: int = Field(
+        50,
+        ge=0,
+        le=100,
+        description="Share of a group's rows that may go with one product; more is held back.",
+    )
     login_failures: int = Field(
         60,
         ge=1,

@@ -18,8 +18,8 @@ A document is a snapshot of one gateway group, or a delta between two; docs/gate
 the published description. `apply` and `content_hash` are what a gateway does with them.
 """
 
-from bisect import insort
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, TypeAlias
@@ -37,6 +37,7 @@ MAX_STALENESS_S = 24 * 3_600
 ROUTE_ID_DIGITS = 16
 PRODUCT, VERSION, PLAN, SUBSCRIPTION, GROUP = "product", "version", "plan", "subscription", "group"
 KINDS = (PRODUCT, VERSION, PLAN, SUBSCRIPTION)
+MANY = 1_000
 LISTS = {kind: f"{kind}s" for kind in KINDS}
 """Under which name a document lists the rows of a kind."""
 Body: TypeAlias = Mapping[str, Any]
@@ -213,10 +214,12 @@ def without_key(row: Body, key_id: str) -> Body:
     return {**row, "keys": [key for key in row["keys"] if key["id"] != key_id]}
 
 
-def group(group_id: UUID, slug: str, environment: str, product_ids: Iterable[UUID]) -> Body:
-    """Return what a gateway group is: its environment and products, none of them for all.
+def group(
+    group_id: UUID, slug: str, environment: str, product_ids: Iterable[UUID], position: int
+) -> Body:
+    """Return what a gateway group is that begins: its environment and products, none for all.
 
-    Nothing was lost under any epoch yet that somebody would have to confirm.
+    Nothing was lost under any epoch yet, and what ended before is not held back from it.
     """
     return {
         "id": str(group_id),
@@ -224,6 +227,8 @@ def group(group_id: UUID, slug: str, environment: str, product_ids: Iterable[UUI
         "environment": environment,
         "confirmed_epoch": 0,
         "products": [str(product_id) for product_id in product_ids],
+        "released_position": position,
+        "shrink_intended_until": None,
     }
 
 
@@ -268,6 +273,13 @@ class ContentHash:
         self._buckets[gone[0]].remove(gone)
         self._changed.add(gone[0])
 
+    def replace(self, gone: Iterable[bytes], added: Iterable[bytes]) -> None:
+        """Leave some leaves out and take others in."""
+        for each in gone:
+            self.remove(each)
+        for each in added:
+            self.add(each)
+
     def hexdigest(self) -> str:
         """Return the content hash as 64 hexadecimal digits."""
         for nth in self._changed:
@@ -295,16 +307,39 @@ def apply(document: Document, received: Document) -> Document:
     same_group = received["group"]["id"] == document["group"]["id"]
     if not same_group or received["since"] != document["cursor"]:
         raise DeltaMisfitError
-    gone = {(each["kind"], each["id"]) for each in received["removed"]}
+    gone: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    for each in received["removed"]:
+        gone.setdefault(each["kind"], []).append(each["id"])
     head = {name: value for name, value in received.items() if name not in {"since", "removed"}}
     lists = {
-        name: _merged(kind, document[name], received[name], gone) for kind, name in LISTS.items()
+        name: _merged(document[name], received[name], gone[kind]) for kind, name in LISTS.items()
     }
     return {**head, **lists, "full": True}
 
 
-def _merged(
-    kind: str, held: Iterable[Body], changed: Iterable[Body], gone: set[tuple[str, str]]
-) -> list[Body]:
-    rows = {row["id"]: row for row in (*held, *changed)}
-    return [rows[id_] for id_ in sorted(rows) if (kind, id_) not in gone]
+def find(rows: Sequence[Body], id_: str) -> Body | None:
+    """Return the row with this id of rows in the order of their ids."""
+    nth = bisect_left(rows, id_, key=_id)
+    return rows[nth] if nth < len(rows) and rows[nth]["id"] == id_ else None
+
+
+def _merged(held: Sequence[Body], changed: Sequence[Body], gone: Iterable[str]) -> Sequence[Body]:
+    """Put rows in their places; what did not change is the same object."""
+    rows = list(held)
+    for id_ in gone:
+        nth = bisect_left(rows, id_, key=_id)
+        if nth < len(rows) and rows[nth]["id"] == id_:
+            del rows[nth]
+    if len(changed) > MANY:  # a few are put in between, many are sorted in
+        by_id = {row["id"]: row for row in (*rows, *changed)}
+        return [by_id[id_] for id_ in sorted(by_id)]
+    for row in changed:
+        nth = bisect_left(rows, row["id"], key=_id)
+        there = nth < len(rows) and rows[nth]["id"] == row["id"]
+        rows[nth : nth + there] = [row]
+    return rows
+
+
+def _id(row: Body) -> str:
+    id_: str = row["id"]
+    return id_

@@ -5,10 +5,10 @@ import orjson
 from domain.aggregate import Aggregate
 from domain.gateway import Gateway
 from domain.gateway_group import GatewayGroup
-from projections.readmodel import Key, Recorded, Rows, Table
+from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "gateway"
-VERSION = 2
+VERSION = 3
 GATEWAY_GROUP = Table(
     "gateway_group",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -16,6 +16,8 @@ GATEWAY_GROUP = Table(
         "slug": "text",
         "environment": "text",
         "product_ids": "jsonb",
+        "confirmed_epoch": "bigint",
+        "held_back": "jsonb",
         "version": "bigint",
         "created_at": "timestamptz",
         "position": "bigint",
@@ -39,6 +41,9 @@ GATEWAY = Table(
 TABLES: tuple[Table, ...] = (GATEWAY_GROUP, GATEWAY)
 EVENTS: tuple[type[Aggregate.Event], ...] = (
     GatewayGroup.Opened,
+    GatewayGroup.EpochConfirmed,
+    GatewayGroup.ConfigHeldBack,
+    GatewayGroup.ConfigReleased,
     Gateway.Registered,
     Gateway.Drained,
     Gateway.Reinstated,
@@ -62,12 +67,8 @@ def project(recorded: Recorded, rows: Rows) -> None:
     row = rows.setdefault(key, {"created_at": event.timestamp})
     row["version"] = event.originator_version
     match event:
-        case GatewayGroup.Opened():
-            row |= {"slug": event.slug, "environment": event.environment}
-            row["product_ids"] = orjson.dumps(
-                [str(product) for product in event.product_ids]
-            ).decode()
-            row["position"] = recorded.position
+        case GatewayGroup.Event():
+            _project_group(recorded, event, row)
         case Gateway.Registered():
             row |= {"group_id": event.group_id, "name": event.name}
         case Gateway.Drained():
@@ -82,3 +83,26 @@ def project(recorded: Recorded, rows: Rows) -> None:
             row["diverged_since"] = event.timestamp
         case Gateway.Converged():
             row["diverged_since"] = None
+
+
+def _project_group(recorded: Recorded, event: GatewayGroup.Event, row: Row) -> None:
+    match event:
+        case GatewayGroup.Opened():
+            row |= {"slug": event.slug, "environment": event.environment}
+            row["product_ids"] = orjson.dumps(
+                [str(product) for product in event.product_ids]
+            ).decode()
+            row |= {"position": recorded.position, "confirmed_epoch": 0, "held_back": "[]"}
+        case GatewayGroup.EpochConfirmed():
+            row["confirmed_epoch"] = event.epoch
+        case GatewayGroup.ConfigHeldBack():
+            row["held_back"] = _held_back(row, event)
+        case GatewayGroup.ConfigReleased():
+            row["held_back"] = "[]"
+
+
+def _held_back(row: Row, event: GatewayGroup.ConfigHeldBack) -> str:
+    product_id = str(event.product_id)
+    held = [each for each in orjson.loads(str(row["held_back"])) if each["product"] != product_id]
+    told = {"product": product_id, "rows": event.rows, "of_rows": event.of_rows}
+    return orjson.dumps([*held, {**told, "since": event.timestamp.isoformat()}]).decode()

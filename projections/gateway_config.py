@@ -68,6 +68,9 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     ApiVersion.Blocked,
     ApiVersion.Unblocked,
     GatewayGroup.Opened,
+    GatewayGroup.EpochConfirmed,
+    GatewayGroup.ConfigReleased,
+    GatewayGroup.ConfigShrinkIntended,
     Plan.Defined,
     Plan.VersionPublished,
     Plan.Closed,
@@ -127,8 +130,11 @@ def project(recorded: Recorded, rows: Rows) -> None:
         case Plan.Event():
             _sell(recorded, rows, key)
         case GatewayGroup.Opened(originator_id=id_, slug=slug, environment=environment):
-            rows[key] = _draft(routing.group(id_, slug, environment, event.product_ids))
+            products, position = event.product_ids, recorded.position
+            rows[key] = _draft(routing.group(id_, slug, environment, products, position))
             _open(recorded, rows, key)
+        case GatewayGroup.Event():
+            _change(recorded, rows, key, _decided(event, _body(rows[key])))
         case Subscription.Requested(originator_id=id_, application_id=application_id):
             rows[key] = _draft(
                 routing.subscription(id_, application_id, event.plan_id, event.plan_version)
@@ -246,6 +252,17 @@ def _version(event: ApiVersion.Defined) -> routing.Body:
     )
 
 
+def _decided(event: GatewayGroup.Event, body: routing.Body) -> routing.Body:
+    match event:
+        case GatewayGroup.EpochConfirmed(epoch=epoch):
+            return {**body, "confirmed_epoch": epoch}
+        case GatewayGroup.ConfigReleased(upto_position=position):
+            return {**body, "released_position": position}
+        case GatewayGroup.ConfigShrinkIntended(until=until):
+            return {**body, "shrink_intended_until": until.isoformat()}
+    raise AssertionError(event.TOPIC)
+
+
 def _subscribed(event: Aggregate.Event, body: routing.Body) -> routing.Body:
     match event:
         case Subscription.Transferred():
@@ -258,10 +275,8 @@ def _subscribed(event: Aggregate.Event, body: routing.Body) -> routing.Body:
             return _with_key(event, ending, key_id, event.sha256, event.sha1)
         case Subscription.CredentialImported(credential_id=key_id):
             known = {event.algorithm: event.digest}
-            sha256 = known.get(HashAlgorithm.SHA256_HEX.value)
-            return _with_key(
-                event, body, key_id, sha256, known.get(HashAlgorithm.SHA1_BASE64.value)
-            )
+            forms = HashAlgorithm.SHA256_HEX.value, HashAlgorithm.SHA1_BASE64.value
+            return _with_key(event, body, key_id, *map(known.get, forms))
         case Subscription.CredentialRevoked():
             return routing.without_key(body, event.credential_id)
     raise AssertionError(event.TOPIC)

@@ -212,6 +212,8 @@ class History:
                 moves[verb % len(moves)](thing, at, why)
             case Gateway():
                 _change_gateway(thing, verb, at, why)
+            case GatewayGroup():
+                _change_group(thing, verb, at, why)
             case Developer() | Invitation():
                 _change_person(thing, verb, at, why)
             case Team() | Application():
@@ -380,6 +382,19 @@ def _change_person(thing: Developer | Invitation, verb: int, at: datetime, why: 
             thing.change_role(TeamRole.ADMIN, at=at, why=why)
         case Developer():
             thing.grant_tokens([UUID(int=verb)], at=at, why=why)
+
+
+def _change_group(thing: GatewayGroup, verb: int, at: datetime, why: Why) -> None:
+    match verb % 4:
+        case 0:
+            thing.confirm_epoch(verb, current=verb, at=at, why=why)
+        case 1:
+            thing.hold_back(UUID(int=1), position=verb, rows=9, of_rows=10, at=at, why=why)
+        case 2:
+            thing.release_config(at=at, why=why)
+        case _:
+            reasoned = Why(**{**why, "reason": "spring cleaning"})
+            thing.intend_shrink(at + timedelta(days=1), at=at, why=reasoned)
 
 
 def _change_gateway(thing: Gateway, verb: int, at: datetime, why: Why) -> None:

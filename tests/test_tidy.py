@@ -29,8 +29,18 @@ LONGER = {
 }
 """What may be longer, and why."""
 NO_NOUNS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "service", "misc"}
-IRREGULAR = {"chosen", "forgotten", "left", "rewritten", "sent", "taken", "withdrawn", "written"}
-"""Past tenses that do not end in -ed."""
+IRREGULAR = {
+    "back",
+    "chosen",
+    "forgotten",
+    "left",
+    "rewritten",
+    "sent",
+    "taken",
+    "withdrawn",
+    "written",
+}
+"""Past tenses that do not end in -ed, and `back` of held back."""
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")
 ELSEWHERE = re.compile(
     r"pythonhosted\.org|pypi\.org|registry\.(npmjs|yarnpkg)|goproxy|proxy\.golang"

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from controlplane.cli.session import load_settings, opened, progress
+from controlplane.cli.session import (
+    asking,
+    load_settings,
+    opened,
+    organization_of,
+    progress,
+    session,
+)
+
+GROUPS = 10_000
 
 epochs = typer.Typer(help="Histories of this installation.", no_args_is_help=True)
 revocations = typer.Typer(help="What was taken away for good.", no_args_is_help=True)
@@ -26,6 +35,36 @@ async def _raise_epoch() -> int:
 
     async with database(load_settings(), progress) as dsn:
         return await journals.raise_epoch(dsn)
+
+
+@epochs.command("confirm")
+def confirm_epoch(
+    organization: Annotated[str | None, typer.Option(help="Slug; all if left out.")] = None,
+) -> None:
+    """Say that nothing revoked is missing here: gateways no longer keep out what they remember."""
+    from controlplane import loop
+
+    epoch, groups = loop.run(_confirm_epoch(organization))
+    typer.echo(f"Epoch {epoch} is confirmed for {groups:,} gateway groups.")
+
+
+async def _confirm_epoch(slug: str | None) -> tuple[int, int]:
+    from controlplane.commands import execute
+    from controlplane.commands.gateway_config import ConfirmEpoch
+
+    async with session() as app:
+        only = await organization_of(app, slug) if slug else None
+        rows = await app.services.pool.fetch(
+            "SELECT organization_id, id FROM gateway_group WHERE confirmed_epoch < $1"
+            " AND ($2::uuid IS NULL OR organization_id = $2) ORDER BY organization_id, id LIMIT $3",
+            app.epoch,
+            only,
+            GROUPS,
+        )
+        for row in rows:
+            command = ConfirmEpoch(group_id=row["id"], epoch=app.epoch)
+            await execute(command, asking(app, row["organization_id"]))
+    return app.epoch, len(rows)
 
 
 @revocations.command("repeat")

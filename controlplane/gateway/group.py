@@ -14,6 +14,8 @@ import orjson
 from domain import routing
 from domain.routing import GROUP, KINDS, PLAN, PRODUCT, SUBSCRIPTION, VERSION
 
+HEAD = ("id", "slug", "environment", "confirmed_epoch")
+"""What gateways are told of their group."""
 Key: TypeAlias = tuple[str, str]
 """Kind and id of a row."""
 
@@ -81,9 +83,25 @@ class Group:
         self.id: str = body["id"]
         self.slug: str = body["slug"]
         self.products: list[str] = body["products"]
-        self.head = {name: said for name, said in body.items() if name != "products"}
+        self.released_position: int = body["released_position"]
+        self.shrink_intended_until: str | None = body["shrink_intended_until"]
+        self.head = {name: body[name] for name in HEAD}
         self.from_position = row.from_position
         self._serves = frozenset(self.products)
+        self.withheld: dict[Key, Interval] = {}
+        """Products that have ended and are handed out nevertheless."""
+
+    def serves(self, product_id: str) -> bool:
+        """Tell whether a product is one of the group's."""
+        return not self._serves or product_id in self._serves
+
+    def withhold(self, products: Iterable[Interval]) -> None:
+        """Go on handing out the rows of these products, as if they had not ended."""
+        self.withheld = {row.key: row for row in products}
+
+    def find(self, key: Key, look: Look) -> Interval | None:
+        """Return a row at the moment of `look`, or what is handed out in its place."""
+        return look(key) or self.withheld.get(key)
 
     def has(self, row: Interval | None, look: Look) -> bool:
         """Tell whether a row is one of the group's, at the moment of `look`.
@@ -94,8 +112,8 @@ class Group:
             return False
         kind, id_ = row.key
         if kind == PRODUCT:
-            return not self._serves or id_ in self._serves
-        return any(self.has(look(parent), look) for parent in row.parents)
+            return self.serves(id_)
+        return any(self.has(self.find(parent, look), look) for parent in row.parents)
 
 
 class Live:
@@ -146,7 +164,7 @@ def difference(group: Group, live: Live, earlier: Changes) -> Changes:
         return earlier[key] if key in earlier else live.rows.get(key)
 
     def seen(key: Key, at: Look) -> Interval | None:
-        row = at(key)
+        row = group.find(key, at)
         return row if group.has(row, at) else None
 
     concerned = set(earlier)
@@ -216,7 +234,7 @@ class View:
         self.cursor = group.from_position
         self.rows = {
             key: row
-            for key, row in live.rows.items()
+            for key, row in {**live.rows, **group.withheld}.items()
             if key[0] in KINDS and group.has(row, live.rows.get)
         }
         self._ids: dict[str, list[str]] = {kind: [] for kind in KINDS}

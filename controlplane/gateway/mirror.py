@@ -14,6 +14,7 @@ from controlplane.commands import NotFoundError
 from controlplane.gateway.group import (
     Group,
     Interval,
+    Key,
     Live,
     View,
     difference,
@@ -21,7 +22,7 @@ from controlplane.gateway.group import (
     look_through,
 )
 from controlplane.gateway.poll import Tag
-from domain.routing import GROUP
+from domain.routing import GROUP, PRODUCT
 
 LOGGED = 20_000
 """Changes that a mirror remembers: deltas since then need no SQL."""
@@ -126,7 +127,8 @@ class Mirror:
                 if each.key[0] == GROUP:
                     self._group_ids[Group(each).slug] = each.key[1]
         for id_, served in list(self.served.items()):
-            if (GROUP, id_) in earlier:  # another group now: whoever asks next has it made
+            if (GROUP, id_) in earlier or self._ends(earlier, served.view.group):
+                # Another group now, or one to decide about: whoever asks next has it made.
                 del self.served[id_]
                 served.wake()
                 continue
@@ -138,6 +140,14 @@ class Mirror:
                 served.wake()
         self.position = max(self.position, position)
         self._remember(intervals)
+
+    def _ends(self, changed: Iterable[Key], group: Group) -> bool:
+        """Tell whether a product of a group ended, or one moved whose end is held back."""
+        return any(
+            key[0] == PRODUCT
+            and (key in group.withheld or (key not in self.live.rows and group.serves(key[1])))
+            for key in changed
+        )
 
     def since(self, position: int) -> list[Interval] | None:
         """Return what began or ended after a position, None if it is not remembered."""

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from controlplane.commands import NotFoundError
-from controlplane.gateway import rows
+from controlplane.gateway import rows, withholding
 from controlplane.gateway.group import (
     Changes,
     Group,
@@ -22,6 +22,7 @@ from controlplane.gateway.group import (
     interval,
     look_through,
 )
+from controlplane.gateway.holds import Holds
 from controlplane.gateway.mirror import Mirror, Served
 from controlplane.store import UNREACHABLE, Connection, UnavailableError
 from controlplane.store.eventstore import head
@@ -62,6 +63,7 @@ class Mirrors:
         self._following: asyncio.Task[None] | None = None
         self._refreshing: dict[UUID, asyncio.Task[None]] = {}
         self._checked = asyncio.Event()
+        self._holds = Holds(app)
 
     async def mirror(self, organization_id: UUID) -> Mirror:
         """Return the rows of an organization, loaded if need be. Raises UnavailableError."""
@@ -211,7 +213,10 @@ class Mirrors:
             row = live.rows.get((GROUP, group_id))
             if row is None:
                 raise NotFoundError("group")
-            view = await asyncio.to_thread(View, Group(row), live)
+            group = Group(row)
+            found = await withholding.withheld(connection, organization_id, group, live, position)
+            group.withhold([each.row for each in found])
+            view = await asyncio.to_thread(View, group, live)
             view.cursor = await rows.cursor_of(connection, organization_id, view, live, position)
         return view
 
@@ -226,6 +231,10 @@ class Mirrors:
         return mirror
 
     async def _view(self, mirror: Mirror, group: Group) -> View:
+        async with self.connection() as connection:
+            await self._holds.decide(
+                connection, mirror.organization_id, group, mirror.live, mirror.position
+            )
         view = await asyncio.to_thread(View, group, mirror.live)
         async with self.connection() as connection:
             view.cursor = await rows.cursor_of(
@@ -291,6 +300,8 @@ class Mirrors:
                     self._refresh_quietly(mirror, projected)
                 )
         self._tell_checked()
+        served = [each for mirror in self._mirrors.values() for each in mirror.served.values()]
+        withholding.HELD_BACK.set(sum(len(each.view.group.withheld) for each in served))
 
     def _tell_checked(self) -> None:
         self._checked.set()

@@ -64,7 +64,14 @@ from domain.gateway import (
     GatewayDrainedError,
     GatewayNotDrainedError,
 )
-from domain.gateway_group import GroupProductsInvalidError
+from domain.gateway_group import (
+    ConfigHeldBackError,
+    ConfigNotHeldBackError,
+    EpochConfirmedError,
+    EpochNotCurrentError,
+    GroupProductsInvalidError,
+    IntentionInvalidError,
+)
 from domain.invitation import InvitationExpiryPastError, InvitationNotOpenError
 from domain.organization import RegistrationClosedError, RegistrationOpenError
 from domain.page import PageNotWithdrawnError, PageSourceInvalidError, PageWithdrawnError
@@ -121,6 +128,8 @@ class RejectionCode(Enum):
     AUDIENCE_INVALID = AudienceInvalidError
     AUTH_INVALID = AuthInvalidError
     BEARER_MISSING = BearerMissingError
+    CONFIG_HELD_BACK = ConfigHeldBackError
+    CONFIG_NOT_HELD_BACK = ConfigNotHeldBackError
     CONFLICT = ConflictError
     CREDENTIAL_NOT_ACTIVE = CredentialNotActiveError
     CREDENTIAL_REVOKED = CredentialRevokedError
@@ -131,6 +140,8 @@ class RejectionCode(Enum):
     DOCUMENT_BROKEN = DocumentBrokenError
     DOCUMENT_TOO_COMPLEX = DocumentTooComplexError
     DOCUMENT_TOO_LARGE = DocumentTooLargeError
+    EPOCH_CONFIRMED = EpochConfirmedError
+    EPOCH_NOT_CURRENT = EpochNotCurrentError
     EXPIRY_PAST = ExpiryPastError
     GATEWAY_AS_KNOWN = GatewayAsKnownError
     GATEWAY_DRAINED = GatewayDrainedError
@@ -138,6 +149,7 @@ class RejectionCode(Enum):
     GROUP_PRODUCTS_INVALID = GroupProductsInvalidError
     IDEMPOTENCY_KEY_INVALID = IdempotencyKeyInvalidError
     IDEMPOTENCY_KEY_REUSED = IdempotencyKeyReusedError
+    INTENTION_INVALID = IntentionInvalidError
     INVITATION_EXPIRY_PAST = InvitationExpiryPastError
     INVITATION_NOT_OPEN = InvitationNotOpenError
     LABEL_INVALID = LabelInvalidError

@@ -40,7 +40,7 @@ from domain.gateway import effective
 from projections.paging import Column
 
 if TYPE_CHECKING:
-    from controlplane.graphql.product import ApiProductConnection
+    from controlplane.graphql.product import ApiProduct, ApiProductConnection
 
 
 @strawberry.type
@@ -111,6 +111,23 @@ class GatewayConnection(Connection[Gateway]):
 
 
 @strawberry.type
+class HeldBack:
+    """The end of a product that is not handed out: too much would go with it at once."""
+
+    product_key: strawberry.Private[Key]
+    rows: int = strawberry.field(description="How many rows of the configuration would go.")
+    of_rows: int = strawberry.field(description="Of how many.")
+    since: datetime = strawberry.field(description="Since when it is held back.")
+
+    @strawberry.field
+    async def product(
+        self, info: Info
+    ) -> Annotated["ApiProduct", strawberry.lazy("controlplane.graphql.product")] | None:
+        """Return the product."""
+        return await one(info, product.PRODUCT, self.product_key)
+
+
+@strawberry.type
 class GatewayGroup(Node):
     """The gateways of one environment that serve the same products."""
 
@@ -118,6 +135,12 @@ class GatewayGroup(Node):
     environment: str = strawberry.field(description="The slug of the environment.")
     serves_all: bool = strawberry.field(
         description="Whether it serves whatever product there is, and not those listed only."
+    )
+    confirmed_epoch: int = strawberry.field(
+        description="Up to which epoch gateways need not go on refusing what others took away."
+    )
+    held_back: list[HeldBack] = strawberry.field(
+        description="What is held back from its gateways until releaseConfig; none is as it should."
     )
     version: int = strawberry.field(description="How often it changed.")
     created_at: datetime = strawberry.field(description="When it was set up.")
@@ -189,6 +212,16 @@ def _group(row: Record) -> GatewayGroup:
         slug=row["slug"],
         environment=row["environment"],
         serves_all=not orjson.loads(row["product_ids"]),
+        confirmed_epoch=row["confirmed_epoch"],
+        held_back=[
+            HeldBack(
+                product_key=(row["organization_id"], UUID(each["product"])),
+                rows=each["rows"],
+                of_rows=each["of_rows"],
+                since=datetime.fromisoformat(each["since"]),
+            )
+            for each in orjson.loads(row["held_back"])
+        ],
         version=row["version"],
         created_at=row["created_at"],
     )

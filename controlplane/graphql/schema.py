@@ -29,6 +29,7 @@ from controlplane.graphql.gateway import (
     GatewayQueries,
 )
 from controlplane.graphql.gateway_changes import GatewayMutations
+from controlplane.graphql.gateway_config_changes import GatewayConfigMutations
 from controlplane.graphql.invitation import (
     INVITATION,
     InvitationMutations,
@@ -141,6 +142,7 @@ class Mutation(
     SubscriptionMutations,
     CredentialMutations,
     GatewayMutations,
+    GatewayConfigMutations,
     AccessTokenMutations,
 ):
     """What can be changed; each answers what happened, or which rule was broken."""

@@ -30,7 +30,7 @@ class Sold:
         self.rows: dict[str, dict[str, routing.Body]] = {kind: {} for kind in routing.KINDS}
 
     def snapshot(self) -> dict[str, Any]:
-        group = routing.group(id_of("group"), "edge", ENVIRONMENT, [])
+        group = routing.group(id_of("group"), "edge", ENVIRONMENT, [], 1)
         lists = {routing.LISTS[kind]: list(rows.values()) for kind, rows in self.rows.items()}
         return {"format": 1, "group": group, "intentionally_empty": False, **lists}
 

@@ -24,6 +24,8 @@ def test_groups_and_gateways_are_rows_of_their_own() -> None:
             "version": 1,
             "created_at": AT,
             "position": 1,
+            "confirmed_epoch": 0,
+            "held_back": "[]",
         },
         ("gateway", ACE, GATEWAY): {
             "group_id": GROUP,

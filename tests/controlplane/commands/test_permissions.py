@@ -40,6 +40,12 @@ from controlplane.commands.gateway import (
     RegisterGateway,
     ReinstateGateway,
 )
+from controlplane.commands.gateway_config import (
+    ConfirmEpoch,
+    HoldBackConfig,
+    IntendConfigShrink,
+    ReleaseConfig,
+)
 from controlplane.commands.invitation import (
     AcceptInvitation,
     InviteDeveloper,
@@ -151,7 +157,11 @@ ALLOWED: dict[type[Command], set[Role]] = {
     DefineProduct: {OWNER, MANAGER},
     DefineVersion: {OWNER, MANAGER},
     DraftPlanVersion: {OWNER, MANAGER},
+    ConfirmEpoch: {OWNER},
     DrainGateway: {OWNER},
+    HoldBackConfig: {OWNER},
+    IntendConfigShrink: {OWNER},
+    ReleaseConfig: {OWNER},
     EstablishOrganization: {OPS},
     FormTeam: {OWNER, MANAGER},
     IssueCredential: {OWNER, DEVELOPER},

@@ -44,6 +44,12 @@ from controlplane.commands.gateway import (
     RegisterGateway,
     ReinstateGateway,
 )
+from controlplane.commands.gateway_config import (
+    ConfirmEpoch,
+    HoldBackConfig,
+    IntendConfigShrink,
+    ReleaseConfig,
+)
 from controlplane.commands.invitation import (
     AcceptInvitation,
     InviteDeveloper,
@@ -133,6 +139,7 @@ class World:
     group: UUID
     gateway: UUID
     drained_gateway: UUID
+    held_group: UUID
     token: UUID
     free_plan: UUID
     suspended: UUID
@@ -190,6 +197,9 @@ async def world(app: App, caller: Caller = OWNER) -> World:
     old_plan = await published_plan(app, caller, product, "old")
     await do(app, DeprecatePlan(plan_id=old_plan), caller)
     group = await new(OpenGatewayGroup(slug="edge", environment="live"))
+    held = await new(OpenGatewayGroup(slug="held", environment="live"))
+    held_back = HoldBackConfig(group_id=held, product_id=product, position=9, rows=6, of_rows=10)
+    await do(app, held_back, caller)
     drained = await new(RegisterGateway(group_id=group, name="edge-0"))
     await do(app, DrainGateway(gateway_id=drained), caller)
     suspended = await new(request)
@@ -226,6 +236,7 @@ async def world(app: App, caller: Caller = OWNER) -> World:
         group=group,
         gateway=await new(RegisterGateway(group_id=group, name="edge-1")),
         drained_gateway=drained,
+        held_group=held,
         token=await new(IssueToken(name="ci", role=Role.AUDITOR)),
         free_plan=await published_plan(app, caller, product, "gratis", FREE),
         suspended=suspended,
@@ -359,6 +370,14 @@ COMMANDS: dict[type[Command], Callable[[World], Command]] = {
     ),
     DefineVersion: lambda w: DefineVersion(product_id=w.product, number="3.0.0", document=PETSTORE),
     DraftPlanVersion: lambda w: DraftPlanVersion(plan_id=w.plan, terms=FREE),
+    ConfirmEpoch: lambda w: ConfirmEpoch(group_id=w.group, epoch=1),
+    HoldBackConfig: lambda w: HoldBackConfig(
+        group_id=w.group, product_id=w.product, position=9, rows=6, of_rows=10
+    ),
+    IntendConfigShrink: lambda w: IntendConfigShrink(
+        group_id=w.group, until=AT + timedelta(days=1), reason="n"
+    ),
+    ReleaseConfig: lambda w: ReleaseConfig(group_id=w.held_group),
     DrainGateway: lambda w: DrainGateway(gateway_id=w.gateway),
     EstablishOrganization: lambda _: EstablishOrganization(slug="new", name="New"),
     FormTeam: lambda _: FormTeam(name="New"),

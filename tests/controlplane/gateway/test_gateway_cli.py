@@ -100,3 +100,15 @@ def test_keys_are_rotated_one_after_the_other(terminal: Terminal) -> None:
     assert fresh.endswith("  signs")
     assert fresh.split()[0] not in {first.split()[0], announced}
     assert "--overlap-s" in terminal.refused("gateway", "rotate-key", "--overlap-s", "1")
+
+
+def test_an_epoch_is_confirmed_for_all_groups_once(
+    terminal: Terminal, sold: dict[str, Any], tmp_path: Path
+) -> None:
+    assert "1 gateway groups" in terminal.run("epoch", "confirm", "--organization", "ace")
+    assert "0 gateway groups" in terminal.run("epoch", "confirm")
+
+    out = tmp_path / "edge.json"
+    terminal.run("gateway", "snapshot", "--group", "edge", "--out", str(out))
+    epoch = int(sold["cursor"].partition(".")[0])
+    assert json.loads(out.read_text())["group"]["confirmed_epoch"] == epoch

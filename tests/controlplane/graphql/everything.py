@@ -101,6 +101,9 @@ VERBS: dict[str, Verb | Elsewhere] = {
     "cancelSubscription": Verb("{subscriptionId: $team_subscription}", MANAGERS | CONSUMERS),
     "changeTeamRole": Verb("{developerId: $person, role: ADMIN}", ADMINISTRATORS),
     "closeRegistration": Verb('{reason: "n"}', OWNERS, free=OWNERS),
+    "confirmEpoch": Verb("{groupId: $group, epoch: 1}", OWNERS),
+    "intendConfigShrink": Elsewhere(*PERMISSIONS),
+    "releaseConfig": Elsewhere(*PERMISSIONS),
     "definePlan": Verb('{slug: "n", name: "n", productIds: [$inner]}', MANAGERS),
     "defineProduct": Verb('{slug: "n", name: "n"}', MANAGERS, free=MANAGERS),
     "defineVersion": Verb(
