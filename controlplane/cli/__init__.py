@@ -5,7 +5,17 @@ import sys
 
 import typer
 
-from controlplane.cli import access, agent, audit, catalogue, database, gateway, restore, serve
+from controlplane.cli import (
+    access,
+    agent,
+    audit,
+    catalogue,
+    contract,
+    database,
+    gateway,
+    restore,
+    serve,
+)
 
 cli = typer.Typer(
     name="controlplane",
@@ -24,6 +34,7 @@ cli.add_typer(audit.cli, name="audit")
 gateway.cli.command("agent")(agent.agent)
 gateway.cli.command("bootstrap")(agent.bootstrap)
 cli.add_typer(gateway.cli, name="gateway")
+cli.add_typer(contract.cli, name="contract")
 cli.add_typer(access.organizations, name="organization")
 cli.add_typer(access.tokens, name="token")
 cli.add_typer(restore.epochs, name="epoch")

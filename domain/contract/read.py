@@ -15,7 +15,7 @@ from domain.contract.graphql_sdl import is_sdl, read_sdl
 from domain.contract.openapi import read_openapi
 from domain.contract.yaml_tree import read_yaml
 
-__all__ = ["Contract", "is_json", "read_contract", "read_tree"]
+__all__ = ["Contract", "is_json", "read_contract", "read_text", "read_tree"]
 
 _JSON = re.compile(r'\s*(?:\{\s*["}]|\[)')
 
@@ -27,13 +27,13 @@ def read_contract(document: bytes) -> Contract:
     terms. Raises DocumentTooLargeError, DocumentBrokenError, NotAnApiDocumentError,
     TooManyOperationsError, DocumentTooComplexError; each names the place.
     """
-    text = _text(document)
+    text = read_text(document)
     return read_sdl(text) if is_sdl(text) else read_openapi(_tree(document, text))
 
 
 def read_tree(document: bytes) -> Tree:
     """Return the value of a JSON or YAML document. Raises what `read_contract` does."""
-    return _tree(document, _text(document))
+    return _tree(document, read_text(document))
 
 
 def is_json(text: str) -> bool:
@@ -41,7 +41,8 @@ def is_json(text: str) -> bool:
     return bool(_JSON.match(text))
 
 
-def _text(document: bytes) -> str:
+def read_text(document: bytes) -> str:
+    """Return the text of a document, without byte order mark. Raises what `read_contract` does."""
     if len(document) > DOCUMENT_BYTES:
         raise DocumentTooLargeError("document", f"This one has {len(document):,} bytes.")
     return decoded(document.removeprefix(BOM_UTF8))
