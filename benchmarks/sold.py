@@ -17,10 +17,11 @@ from controlplane.commands.api_product import DefineProduct, PublishProduct
 from controlplane.commands.api_version import DefineVersion, PublishVersion
 from controlplane.commands.application import RegisterApplication
 from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
+from controlplane.commands.organization import EstablishOrganization
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
 from controlplane.commands.subscription import IssueCredential, RequestSubscription
 from controlplane.commands.team import FormTeam
-from controlplane.context import Context
+from controlplane.context import INSTALLATION, Context
 from controlplane.graphql.node import global_id
 from domain.access_token import Role
 from domain.api_product import Visibility
@@ -60,7 +61,9 @@ class Sold:
 
 async def sell(app: App, subscriptions: int, *, gateways: int = 1, upstream: str) -> Sold:
     """Sell that many subscriptions with a key each; wait until gateways may learn of them."""
-    context = app.context(process(UUID(int=1), "benchmark", "cli"))
+    operator = app.context(process(INSTALLATION, "benchmark", "cli"))
+    seller = await _made(EstablishOrganization(slug="ace", name="Ace"), operator)
+    context = app.context(process(seller, "benchmark", "cli"))
     product = await _made(
         DefineProduct(slug="pets", name="P", visibility=Visibility.PUBLIC), context
     )
