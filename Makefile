@@ -43,6 +43,12 @@ conformance: .venv/.ready ## Run the cases of CASES, a folder from outside the p
 
 bench-deps: .venv/.ready ## Install what the benchmarks compare with, and what loads it (Debian).
 	cd benchmarks && npm ci --silent --no-audit --no-fund
+	@mkdir -p var/bench && cd var/bench && for version in 22.0.0 23.0.0 23.0.1; do \
+		test -s github-$$version.json || { npm pack --silent @octokit/openapi@$$version >/dev/null && \
+		tar -xzOf octokit-openapi-$$version.tgz package/generated/api.github.com.json > github-$$version.json && \
+		rm octokit-openapi-$$version.tgz; } || exit 1; done
+	@test -x var/bench/peer/bin/python || $(BIN)/uv venv --quiet var/bench/peer
+	@$(BIN)/uv pip sync --quiet --python var/bench/peer/bin/python --require-hashes benchmarks/peers.lock
 	@{ command -v nginx && command -v wrk && command -v etcd; } >/dev/null || apt-get install -y --no-install-recommends nginx-light wrk etcd-server
 
 bench: bench-deps ## Run every benchmark; each prints one JSON line at its end.
@@ -51,6 +57,7 @@ bench: bench-deps ## Run every benchmark; each prints one JSON line at its end.
 	$(BIN)/python benchmarks/catalogue.py
 	$(BIN)/python benchmarks/mutation.py
 	$(BIN)/python benchmarks/poll.py
+	$(BIN)/python benchmarks/contract_diff.py
 	$(BIN)/python benchmarks/wake.py
 	$(BIN)/python benchmarks/delta.py
 	$(BIN)/python benchmarks/propagation.py

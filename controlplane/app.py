@@ -172,6 +172,7 @@ async def running(
                 asyncio.create_task(
                     keep_tidy(pool, settings.observations_kept_d), name="retention"
                 ),
+                asyncio.create_task(history.follow(pool), name="history"),
                 asyncio.create_task(keep_time(services, settings.gateway_stale_s), name="timer"),
             ):
                 stack.push_async_callback(_stop, task)

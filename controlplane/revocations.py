@@ -32,7 +32,7 @@ from controlplane.commands.invitation import RevokeInvitation
 from controlplane.commands.subscription import CancelSubscription, RevokeCredential
 from controlplane.commands.team import ForgetPerson, RemoveDeveloper
 from controlplane.settings import Settings
-from controlplane.store import UNREACHABLE, Connection
+from controlplane.store import UNREACHABLE, Connection, history
 from controlplane.store.eventstore import head, read
 from controlplane.store.migrate import migrate
 from controlplane.store.projector import ReadModelsBehindError
@@ -131,7 +131,7 @@ def lines(file: Iterable[bytes]) -> Iterator[Line]:
             raise JournalBrokenError(f"Line {number} is none of the audit trail.") from None
 
 
-async def raise_epoch(dsn: str, above: int | None = None) -> int:
+async def raise_epoch(dsn: str, above: int = 0) -> int:
     """Have what was given out before be of another epoch, above this one too; return the new one.
 
     For a restore by which neither server nor database became another. Restart what runs.
@@ -139,18 +139,9 @@ async def raise_epoch(dsn: str, above: int | None = None) -> int:
     connection = await asyncpg.connect(dsn, timeout=CONNECT_S)
     try:
         await migrate(connection)
-        current: int = await connection.fetchval("SELECT current_epoch()")
-        raised: int = await connection.fetchval(
-            "UPDATE epochs SET raised_at = clock_timestamp(),"
-            " epoch = greatest((SELECT max(epoch) FROM epochs), $2) + 1"
-            " WHERE epoch = $1 RETURNING epoch",
-            current,
-            above or 0,
-        )
+        return await history.raise_epoch(connection, above)
     finally:
         await connection.close()
-    log.warning("epoch.raised", before=current, epoch=raised)
-    return raised
 
 
 async def recognise(dsn: str, journal: Path) -> None:

@@ -1,13 +1,18 @@
 """`controlplane contract`: contracts judged without a server, for people and pipelines."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from controlplane.cli.findings import Format, Threshold
 from controlplane.cli.session import UsageError
+
+if TYPE_CHECKING:
+    from domain.contract.diff.terms import Terms
+    from domain.contract.finding import Finding
 
 cli = typer.Typer(
     help="Contracts, judged without a server. Exit codes: 0 nothing that counts, 3 errors,"
@@ -22,6 +27,103 @@ _Written = Annotated[Format, typer.Option("--format", help="How findings are wri
 _FailOn = Annotated[
     Threshold, typer.Option(help="The least grave level that gives an exit code of its own.")
 ]
+
+_Notice = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Days of notice that a deprecation gives, such as stable=180; again for beta. With"
+        " none, a deprecation needs no sunset."
+    ),
+]
+_Stability = Annotated[
+    str,
+    typer.Option(help="Least x-stability-level that must not break: draft, alpha, beta, stable."),
+]
+_Today = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="Day from which notice is counted; today if left out."),
+]
+_Remote = Annotated[
+    bool,
+    typer.Option(help="Let references lead to other documents; nothing is fetched, names count."),
+]
+
+
+@cli.command("diff")
+def diff(
+    old: _Document,
+    new: _Document,
+    *,
+    format_: _Written = Format.TEXT,
+    fail_on: _FailOn = Threshold.ERROR,
+    notice: _Notice = None,
+    stable_from: _Stability = "beta",
+    today: _Today = None,
+    allow_remote: _Remote = False,
+) -> None:
+    """Say what changed from OLD to NEW: what breaks callers, with a payload that shows it."""
+    from controlplane.cli.findings import exit_code, written
+
+    terms = _terms(notice, stable_from, today)
+    findings = _compared(old, new, terms, allow_remote=allow_remote)
+    typer.echo(written(findings, format_))
+    raise typer.Exit(exit_code(findings, fail_on))
+
+
+@cli.command("changelog")
+def changelog(
+    old: _Document,
+    new: _Document,
+    *,
+    title: Annotated[str, typer.Option(help="Heads the text, such as the new number.")] = "",
+    notice: _Notice = None,
+    stable_from: _Stability = "beta",
+    today: _Today = None,
+    allow_remote: _Remote = False,
+) -> None:
+    """Write what changed from OLD to NEW as Markdown, for those who call the API."""
+    from domain.contract.changelog import changelog as markdown
+
+    terms = _terms(notice, stable_from, today)
+    findings = _compared(old, new, terms, allow_remote=allow_remote)
+    typer.echo(markdown(findings, title=title), nl=False)
+
+
+@cli.command("bump")
+def bump(
+    old: _Document,
+    new: _Document,
+    *,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="Number of OLD; what it says itself if left out.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(help="Number meant for NEW; exit code 3 when it is too small.")
+    ] = None,
+    format_: _Written = Format.TEXT,
+    notice: _Notice = None,
+    stable_from: _Stability = "beta",
+    today: _Today = None,
+    allow_remote: _Remote = False,
+) -> None:
+    """Propose the number of NEW by what changed from OLD, and refuse a smaller one."""
+    from controlplane.cli.findings import EXIT_CODES, numbered
+    from domain.contract.bump import VersionTooSmallError, proposed_version, refuse_smaller
+    from domain.contract.finding import Level
+    from domain.contract.read import read_contract
+
+    terms = _terms(notice, stable_from, today)
+    before = _read(old)
+    findings = _compared(old, new, terms, allow_remote=allow_remote, known=before)
+    number = from_ if from_ is not None else read_contract(before).version
+    proposed, problem = proposed_version(number, findings), ""
+    try:
+        if to is not None:
+            refuse_smaller(number, to, findings)
+    except VersionTooSmallError as refusal:
+        problem = str(refusal)
+    typer.echo(numbered(number, proposed, problem, findings, format_))
+    raise typer.Exit(EXIT_CODES[Level.ERROR] if problem else 0)
 
 
 @cli.command("lint")
@@ -64,6 +166,37 @@ def rules() -> None:
         (f"GraphQL: lint, `{GRAPHQL_SET}`", own_rules(GRAPHQL_SET)),
     ):
         typer.echo(f"\n## {title}\n\n{catalogue(table)}")
+
+
+def _terms(notice: list[str] | None, stable_from: str, today: datetime | None) -> "Terms":
+    from domain.contract.diff.terms import STABILITIES, Terms
+
+    days: dict[str, int] = {}
+    for given in notice or []:
+        level, _, count = given.partition("=")
+        if level not in STABILITIES or not (count.isdecimal() and len(count) <= len("9999")):
+            raise UsageError(f'--notice is LEVEL=DAYS, such as stable=180; this is "{given}".')
+        days[level] = int(count)
+    if stable_from not in STABILITIES:
+        raise UsageError(f"--stable-from is one of {', '.join(STABILITIES)}.")
+    # The clock of whoever asks: no control plane is running here.
+    at = today or datetime.now(UTC)  # noqa: TID251
+    return Terms(at.date(), days, stable_from)
+
+
+def _compared(
+    old: str, new: str, terms: "Terms", *, allow_remote: bool, known: bytes | None = None
+) -> "tuple[Finding, ...]":
+    """Return what changed; what is wrong with a document is told with the name of its file."""
+    from domain.aggregate import DomainError
+    from domain.contract.differences import differences
+
+    before = _read(old) if known is None else known
+    try:
+        return differences(before, _read(new), terms, allows_remote=allow_remote)
+    except DomainError as error:
+        name = {"old": old, "new": new}.get(error.about or "", f"{old}, {new}")
+        raise UsageError(f"{name}: {error}") from None
 
 
 def _read(name: str) -> bytes:

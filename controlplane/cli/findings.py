@@ -6,11 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 
+from domain.contract.bump import bump
+from domain.contract.document import cut
 from domain.contract.finding import Finding, Level
 from domain.contract.rules import Rule
 
 EXIT_CODES = {Level.ERROR: 3, Level.WARNING: 4, Level.INFO: 5}
 """What a pipeline sees: 0 nothing that counts, 1 could not be judged, 2 wrong usage, or these."""
+
+PAYLOAD_CHARS = 200
+"""A longer payload is cut in text and Markdown; in JSON it is whole."""
 
 _CODE = str.maketrans({"|": "\\|", "`": "'", "\n": " "})
 _PROSE = str.maketrans({"|": "\\|", "<": "&lt;", ">": "&gt;", "\n": " "})
@@ -55,23 +60,49 @@ def written(findings: Sequence[Finding], format_: Format) -> str:
     if format_ is Format.MARKDOWN:
         rows = [
             f"| {finding.level} | `{finding.rule}` | {_place(finding)}"
-            f" | {_cell(finding.sentence)} |"
+            f" | {_cell(' '.join([finding.sentence, *_shown(finding)]))} |"
             for finding in findings
         ]
         table = ["| level | rule | where | what |", "|---|---|---|---|", *rows, ""] if rows else []
         return "\n".join([*table, f"{total}."])
     lines = [
-        f"{finding.level:<7} {finding.rule}  {_printable(_located(finding))}\n"
-        f"        {_printable(finding.sentence)}"
+        "\n        ".join(
+            [
+                f"{finding.level:<7} {finding.rule}  {_printable(_located(finding))}",
+                *map(_printable, (finding.sentence, *_shown(finding))),
+            ]
+        )
         for finding in findings
     ]
     return "\n".join([*lines, f"{total}."])
+
+
+def numbered(
+    old: str, proposed: str, problem: str, findings: Sequence[Finding], format_: Format
+) -> str:
+    """Return the number that is proposed, and why another one will not do."""
+    step = bump(findings)
+    if format_ is Format.JSON:
+        told = {"bump": step, "from": old, "proposed": proposed, "problem": problem or None}
+        return json.dumps(told, indent=2, ensure_ascii=False)
+    number = f"**{_cell(proposed)}**" if format_ is Format.MARKDOWN else proposed
+    said = f"{number} follows {_printable(old)}: the change is {step.lower()}."
+    return "\n".join([said, *([_printable(problem)] if problem else [])])
 
 
 def catalogue(rules: Iterable[Rule]) -> str:
     """Return the rules as a table in Markdown."""
     rows = [f"| `{rule.id}` | {rule.level.lower()} | {_cell(rule.meaning)} |" for rule in rules]
     return "\n".join(["| rule | level | what it finds |", "|---|---|---|", *rows])
+
+
+def _shown(finding: Finding) -> list[str]:
+    """Return the payload that shows it, as a sentence, when there is one."""
+    if finding.witness is None:
+        return []
+    payload = cut(json.dumps(finding.witness.payload, ensure_ascii=False), PAYLOAD_CHARS)
+    verdicts = finding.witness.old_verdict.lower(), finding.witness.new_verdict.lower()
+    return [f"{payload} was {verdicts[0]}, and is {verdicts[1]} now."]
 
 
 def _located(finding: Finding) -> str:

@@ -56,7 +56,11 @@ class Coalesced(Generic[Said, Kept]):
                     self.batches += 1
                     kept = await self._write(connection, [said for said, _ in batch])
             except (UnavailableError, *UNREACHABLE) as error:
-                _fail(batch, UnavailableError(str(error) or type(error).__name__))
+                # Nor would the others be written: nobody waits for longer than two budgets.
+                _fail(
+                    [*batch, *self._waiting], UnavailableError(str(error) or type(error).__name__)
+                )
+                self._waiting.clear()
             except Exception as error:  # whoever said it is told; the next batch is written
                 log.exception("observations.failed")
                 _fail(batch, error)

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from controlplane.app import App
-from controlplane.gateway import xds
+from controlplane.gateway import ahead, xds
+from controlplane.gateway.ahead import Ahead
 from controlplane.gateway.delivery import PATH, Delivery
 from controlplane.gateway.endpoint import Endpoint
 from controlplane.gateway.xds import Discovery
@@ -14,13 +15,14 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 def routes(app: App, delivery: Delivery) -> list[web.RouteDef]:
-    """Return the poll, the keys of its signatures, the GraphQL and the xDS on the same mirrors.
+    """Return the poll and what belongs to it, the GraphQL and the xDS, on the same mirrors.
 
     Polls that are held end when `app.stopping` is set and the projector's watchers are called.
     """
     return [
         web.get(PATH, delivery.poll, allow_head=False),
         web.get("/gateway/v1/keys", delivery.keys, allow_head=False),
+        web.post(ahead.PATH, Ahead(app, delivery).post),
         web.post("/gateway/graphql", Endpoint(delivery).post),
         web.post(xds.PATH, Discovery(app, delivery).answer),
     ]

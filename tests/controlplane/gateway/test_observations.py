@@ -18,6 +18,7 @@ from controlplane.gateway import coalesced
 from controlplane.gateway.acknowledgement import Heard, Runs
 from controlplane.gateway.document import Cursor
 from controlplane.gateway.observations import REASON_CHARS, Observations
+from controlplane.settings import Settings
 from controlplane.store import UnavailableError
 from domain.access_token import Role
 from tests.controlplane.gateway.edge import Client, Provider, serving
@@ -243,3 +244,22 @@ async def test_a_drained_gateway_is_handed_nothing_until_it_is_reinstated(
 
     await provider.do(ReinstateGateway(gateway_id=provider.ids["edge-gateway"]))
     assert (await client.get(token, since=held["cursor"])).status == 200
+
+
+async def test_what_cannot_be_written_is_refused_at_once_and_the_next_is_kept(dsn: str) -> None:
+    said = [
+        Runs(Heard(UUID(int=9), UUID(int=nth)), Cursor(1, 1), "a" * 64, diverged=False)
+        for nth in range(3)
+    ]
+    async with running(dsn, Settings(database_budget_s=0.3), follow=False) as app:
+        observations, pool = Observations(app), app.services.pool
+        async with pool.acquire() as link, link.transaction():
+            await link.execute("LOCK TABLE gateway_acknowledgements")
+            waiting = [observations.runs.say(said[0])]
+            await asyncio.sleep(0.1)  # it is under way, and the others wait for it
+            waiting += [observations.runs.say(each) for each in said[1:]]
+            async with asyncio.timeout(1):
+                refused = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(each) for each in refused] == [UnavailableError] * 3
+
+        assert (await observations.runs.say(said[0])).is_news

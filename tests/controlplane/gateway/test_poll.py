@@ -472,6 +472,7 @@ async def test_the_routes_are_those_of_the_contract(app: App) -> None:
     assert [(each.method, each.path) for each in routes(app, Delivery(app))] == [
         ("GET", "/gateway/v1/config"),
         ("GET", "/gateway/v1/keys"),
+        ("POST", "/gateway/v1/ahead"),
         ("POST", "/gateway/graphql"),
         ("POST", "/v3/discovery:{kind}"),
     ]
