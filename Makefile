@@ -61,6 +61,7 @@ bench: bench-deps ## Run every benchmark; each prints one JSON line at its end.
 	$(BIN)/python benchmarks/wake.py
 	$(BIN)/python benchmarks/delta.py
 	$(BIN)/python benchmarks/propagation.py
+	$(BIN)/python benchmarks/cold_gateway.py
 
 lock: .venv/.ready ## Resolve the dependencies again into the two locks.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
