@@ -11,6 +11,7 @@ import structlog
 
 from controlplane.commands import NotFoundError
 from controlplane.gateway import rows, withholding
+from controlplane.gateway.fitting import fits
 from controlplane.gateway.group import (
     Changes,
     Group,
@@ -332,7 +333,9 @@ async def _one_moment(connection: Connection) -> AsyncIterator[None]:
 
 def _live(held: Iterable[tuple[str, str, int, int | None, str]]) -> Live:
     # As if nothing had ended yet: what ends later is news when it does.
-    return Live(interval(*row)._replace(until_position=None) for row in held)
+    return Live(
+        interval(*row)._replace(until_position=None) for row in held if fits(row[0], row[1], row[4])
+    )
 
 
 def _bound(kept: "OrderedDict[Name, Kept]", limit: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from controlplane.gateway.fitting import fits
 from controlplane.gateway.group import (
     Group,
     Interval,
@@ -70,7 +71,9 @@ async def changed_since(
 ) -> list[Interval] | None:
     """Return the intervals that began or ended after a position, None if beyond the limit."""
     rows = await connection.fetch(_CHANGED, organization_id, position, limit + 1)
-    return None if len(rows) > limit else [interval(*row) for row in rows]
+    if len(rows) > limit:
+        return None
+    return [interval(*row) for row in rows if fits(row["kind"], row["id"], row["body"])]
 
 
 async def cursor_of(
