@@ -67,7 +67,7 @@ async def until_ready(edge: Gateway, session: ClientSession, key: str) -> None:
 async def of_ours(control: Served, sold: Sold, folder: Path) -> list[float]:
     """Return how many ms each revocation took to the Envoy that asks the control plane."""
     token = folder / "token"
-    token.write_text(f"Bearer {sold.gateways[0]}")
+    token.write_text(sold.gateways[0])
     took = []
     with gateway(folder) as edge:
         site = Site(

@@ -64,23 +64,7 @@ async def sell(app: App, subscriptions: int, *, gateways: int = 1, upstream: str
     operator = app.context(process(INSTALLATION, "benchmark", "cli"))
     seller = await _made(EstablishOrganization(slug="ace", name="Ace"), operator)
     context = app.context(process(seller, "benchmark", "cli"))
-    product = await _made(
-        DefineProduct(slug="pets", name="P", visibility=Visibility.PUBLIC), context
-    )
-    version = await _made(
-        DefineVersion(
-            product_id=product,
-            number="1.0.0",
-            document=CONTRACT,
-            upstreams=(Upstream(ENVIRONMENT, upstream),),
-        ),
-        context,
-    )
-    await execute(PublishVersion(version_id=version), context)
-    await execute(PublishProduct(product_id=product), context)
-    plan = await _made(DefinePlan(slug="free", name="F", product_ids=(product,)), context)
-    await execute(DraftPlanVersion(plan_id=plan, terms=UNLIMITED), context)
-    await execute(PublishPlanVersion(plan_id=plan), context)
+    product, plan = await _offered(context, upstream)
     team = await _made(FormTeam(name="Team"), context)
     application = await _made(RegisterApplication(team_id=team, name="App"), context)
     group = await _made(
@@ -111,6 +95,28 @@ async def sell(app: App, subscriptions: int, *, gateways: int = 1, upstream: str
         [_secret(answer) for answer in issued],
         [vars(answer.outcome.events[0])["credential_id"] for answer in issued],
     )
+
+
+async def _offered(context: Context, upstream: str) -> tuple[UUID, UUID]:
+    """Return a product with a version, and a plan for it."""
+    product = await _made(
+        DefineProduct(slug="pets", name="P", visibility=Visibility.PUBLIC), context
+    )
+    version = await _made(
+        DefineVersion(
+            product_id=product,
+            number="1.0.0",
+            document=CONTRACT,
+            upstreams=(Upstream(ENVIRONMENT, upstream),),
+        ),
+        context,
+    )
+    await execute(PublishVersion(version_id=version), context)
+    await execute(PublishProduct(product_id=product), context)
+    plan = await _made(DefinePlan(slug="free", name="F", product_ids=(product,)), context)
+    await execute(DraftPlanVersion(plan_id=plan, terms=UNLIMITED), context)
+    await execute(PublishPlanVersion(plan_id=plan), context)
+    return product, plan
 
 
 async def revoke(session: ClientSession, base: str, sold: Sold, nth: int) -> None:

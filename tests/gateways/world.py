@@ -109,6 +109,7 @@ def free_port() -> int:
 def haproxy(site: Site) -> Iterator["subprocess.Popen[bytes]"]:
     """Run HAProxy on the files of a site."""
     folder = Path(site.directory)
+    (folder / "haproxy.sock").unlink(missing_ok=True)  # of an earlier one
     with (folder / "haproxy.log").open("ab") as log:
         process = subprocess.Popen(
             ["haproxy", "-W", "-S", f"{folder}/master.sock", "-f", f"{folder}/haproxy.cfg"],
@@ -131,7 +132,6 @@ class Edge:
     agent: Agent
     client: ClientSession
     task: "asyncio.Task[None] | None" = None
-    told: dict[str, Any] = field(default_factory=dict)
 
     def start(self) -> None:
         self.task = asyncio.create_task(self.agent.run())
@@ -155,26 +155,20 @@ class Edge:
     async def status_of(self, path: str, key: str | None = None, method: str = "GET") -> int:
         return (await self.call(path, key, method)).status
 
-    async def enforces(self, position: int, patience_s: float = 20) -> None:
-        """Wait until the gateway runs what is current at a position or later."""
-        await self.until(
-            lambda: (
-                int((self.said()["cursor"] or "0.0").split(".")[1]) >= position
-                and self.said()["enforced"]
-            ),
-            patience_s,
-        )
-
     async def until(self, look: Callable[[], Any], patience_s: float = 20) -> None:
         async with asyncio.timeout(patience_s):
             while not look():
                 await asyncio.sleep(0.01)
 
+    def forget(self) -> None:
+        """Have it say something anew."""
+        self.agent.status.path.unlink(missing_ok=True)
+
     def said(self) -> dict[str, Any]:
         try:
             found: dict[str, Any] = json.loads(self.agent.status.path.read_text())
         except FileNotFoundError:
-            return {"cursor": None, "enforced": False, "error": None}
+            return {"at": "", "cursor": None, "enforced": False, "error": None}
         return found
 
 
@@ -192,15 +186,21 @@ def agent_of(site: Site, url: str, token: str, session: ClientSession, wait_s: f
 
 
 @asynccontextmanager
-async def edge(folder: Path, url: str, token: str) -> AsyncIterator[Edge]:
+async def edge(
+    folder: Path, url: str, token: str, trust: Trust | None = None, *, started: bool = True
+) -> AsyncIterator[Edge]:
     """Run HAProxy and its agent."""
     site = Site(str(folder), listen_port=free_port(), control_plane=url)
     files.write_all(folder, renderer("haproxy").bootstrap(site))
     with haproxy(site):
         async with ClientSession() as session:
             made = Edge(site, agent_of(site, url, token, session), session)
-            made.agent.resume()
-            made.start()
+            made.forget()
+            if trust:
+                made.agent.trust = trust
+            if started:
+                made.agent.resume()
+                made.start()
             try:
                 yield made
             finally:

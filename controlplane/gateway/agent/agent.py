@@ -7,7 +7,7 @@ chance, so that gateways that lost the control plane together do not come back t
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from controlplane.gateway.agent.gateway import Gateway, GatewayError
 from controlplane.gateway.agent.held import Change, Held
 from controlplane.gateway.agent.kept import Kept
 from controlplane.gateway.agent.source import Source, SourceError
-from controlplane.gateway.agent.status import Status
+from controlplane.gateway.agent.status import UNSERVED, Status
 from controlplane.gateway.agent.trust import Trust
 from controlplane.gateway.renderers import RenderedInvalidError
 from domain.aggregate import DomainError
@@ -49,7 +49,10 @@ class Agent:
     """What to ask from: not what is held when a snapshot is wanted."""
     _pending: list[Change] | None = None
     """What the gateway was not told yet; None for everything."""
+    _unkept: list[dict[str, Any]] = field(default_factory=list)
     _enforced: bool = False
+    _current: bool = False
+    """Whether the control plane said last that there is nothing newer."""
     _acknowledged: str = ""
     _failures: int = 0
     _random: random.Random = field(default_factory=random.SystemRandom)
@@ -71,42 +74,47 @@ class Agent:
     async def run(self, *, once: bool = False) -> None:
         """Go on until cancelled, or with `once` until the gateway runs the latest."""
         while True:
-            try:
-                if self.held and not self._enforced:
-                    await self._enforce()
-                heard = await self._poll()
-                self._failures = 0
-            except DomainError as error:
-                self._tell("agent.failed", error)
-                await self._report(error)
-                self._failures += 1
-                heard = False
+            if self.held and not self._enforced:
+                await self._tried(self._enforce)
+            said = not self._enforced or await self._tried(self._acknowledge)
             self._write_status()
-            if once and heard and self._enforced and not self._failures:
+            if once and self._current and self._enforced and said:
                 return
-            if self._failures:
+            if not (await self._tried(self._poll) and said):
+                self._write_status()
                 await asyncio.sleep(self._pause_s())
 
-    async def _poll(self) -> bool:
-        """Ask once and do what is said; return whether nothing was new."""
-        document = await self.source.poll(self._since, self.wait_s if self._enforced else 0)
+    async def _tried(self, step: Callable[[], Awaitable[None]]) -> bool:
+        """Return whether a step succeeded; if not, tell why."""
+        try:
+            await step()
+        except DomainError as error:
+            self._failures += 1
+            self._tell("agent.failed", error)
+            await self._report(error)
+            return False
+        return True
+
+    async def _poll(self) -> None:
+        """Ask once and hold what is said.
+
+        While the gateway does not run what is held, what a change makes it try again for is not
+        waited for longer than it is left alone.
+        """
+        wait_s = self.wait_s if self._enforced else min(self._pause_s(), self.wait_s)
+        document = await self.source.poll(self._since, wait_s)
         self.status.heard_at = self.now()
+        self._current = document is None
         if document is None:
-            await self._acknowledge()
-            return True
+            return
+        self._since, since = None, self._since  # if it cannot be taken, a snapshot mends it
         try:
             snapshot = self._take(document)
-        except DomainError:
-            self._since = None  # whatever came, a snapshot is what mends it
-            raise
         except DeltaMisfitError:
-            self._since = None
-            return False
+            log.warning("agent.delta_misfits", since=since)
+            return
+        self._unkept = [document] if snapshot else [*self._unkept, document]
         self._enforced = False
-        await self._enforce()
-        self._keep(document, snapshot=snapshot)
-        await self._acknowledge()
-        return False
 
     def _take(self, document: dict[str, Any]) -> bool:
         """Hold what a document says; return whether it was a snapshot.
@@ -133,24 +141,23 @@ class Agent:
             raise DocumentMalformedError(detail=type(error).__name__) from None
 
     async def _enforce(self) -> None:
+        """Have the gateway run what is held, and keep it. Raises GatewayError and such."""
         assert self.held is not None
         changes, self._pending = self._pending, []
         unserved = await self.gateway.enforce(self.held, changes)
-        self._enforced = True
-        self.status.error = ""
+        self._enforced, self._failures, self.status.error = True, 0, ""
         if unserved != self.status.unserved:
             self.status.unserved = unserved
-            for each in unserved[:100]:
+            for each in unserved[:UNSERVED]:
                 log.warning("agent.unserved", **vars(each))
-
-    def _keep(self, document: dict[str, Any], *, snapshot: bool) -> None:
-        assert self.held is not None
-        if snapshot or not self.kept.append(document):
+        unkept, self._unkept = self._unkept, []
+        if any(each["full"] or not self.kept.append(each) for each in unkept):
             self.kept.replace(self.held.document())
 
     async def _acknowledge(self) -> None:
         """Say what the gateway runs, if that was not said."""
-        if self.held is None or not self._enforced or self._acknowledged == self.held.cursor:
+        assert self.held is not None
+        if self._acknowledged == self.held.cursor:
             return
         cursor = self.held.cursor
         if await self.source.acknowledge(cursor, self.held.content_hash()):
@@ -181,5 +188,5 @@ class Agent:
         status.write(self.now())
 
     def _pause_s(self) -> float:
-        longest_s: float = min(BACKOFF_S * 2.0 ** min(self._failures - 1, 10), BACKOFF_MAX_S)
+        longest_s: float = min(BACKOFF_S * 2.0 ** min(self._failures, 10), BACKOFF_MAX_S)
         return longest_s * self._random.uniform(0.5, 1.0)

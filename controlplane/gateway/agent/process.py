@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import ClientSession
 
 from controlplane.gateway.agent.agent import Agent
+from controlplane.gateway.agent.envoy import Envoy
 from controlplane.gateway.agent.gateway import Gateway
 from controlplane.gateway.agent.haproxy import HAProxy
 from controlplane.gateway.agent.kept import Kept, read
@@ -22,7 +23,7 @@ from controlplane.gateway.renderers import Site
 from domain.aggregate import DomainError
 
 STATUS = "status.json"
-GATEWAYS: dict[str, Callable[[Site], Gateway]] = {"haproxy": HAProxy}
+GATEWAYS: dict[str, Callable[[Site], Gateway]] = {"envoy": Envoy, "haproxy": HAProxy}
 
 
 class FileUnusableError(DomainError):
@@ -62,7 +63,7 @@ async def run(options: Options) -> None:
             Trust(keys),
             Status(options.state / STATUS),
             lambda: datetime.now(UTC),
-            options.wait_s,
+            0 if options.once else options.wait_s,
         )
         agent.resume(snapshot)
         with suppress(asyncio.CancelledError):

@@ -41,6 +41,7 @@ global
     # The agent looks here for what is loaded.
     description {digest}
     default-path config
+    localpeer edge
     stats socket {directory}/haproxy.sock mode 600 level admin
     hard-stop-after 30s
 
@@ -50,18 +51,22 @@ defaults
     timeout client 60s
     timeout server 60s
     timeout http-request 10s
+
+# A process that is replaced hands its counters on, if it was handed them or is up for 10 s.
+peers edge
+    peer edge unix@{directory}/peers.sock
 """
-# "." and ".." of a path, percent-encoded or not, which an upstream might resolve.
-_DOTS = r"(/|%2f|\\|%5c)(\.|%2e){1,2}(/|%2f|\\|%5c|$)"
+# An upstream might take it for another path: "." and "..", and slashes that are hidden.
+_TWISTED = r"%2f|%5c|\\|/(\.|%2e){1,2}(/|$)"
 _FRONTEND = f"""
 frontend edge
     bind @listen
     acl is_found var(txn.key) -m found
     acl is_over var(txn.key),field(4,.),sub(txn.now) le 0
     acl is_version var(txn.version) -m found
-    acl has_dots path -i -m reg '{_DOTS}'
+    acl is_twisted path -i -m reg '{_TWISTED}'
     acl is_limited var(txn.limit) -m found
-    http-request return status 400 {problem(400, "The path has dot segments.")} if has_dots
+    http-request return status 400 {problem(400, "The path is ambiguous.")} if is_twisted
     # Who calls is told by us alone.
 {"".join(f"    http-request del-header {name}{chr(10)}" for name in IDENTITY_HEADERS)}\
     http-request set-var(txn.now) date(0,ms)

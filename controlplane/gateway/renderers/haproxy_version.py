@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from controlplane.gateway.renderers import (
     APPLICATION_HEADER,
+    KEY_HEADER,
     PLAN_HEADER,
     SUBSCRIPTION_HEADER,
     Site,
@@ -112,7 +113,7 @@ class Backend:
             rates = ",".join(f"gpc{nth}_rate({each['window_s']}s)" for nth, each in enumerate(pair))
             self.tables[f"{name}-{table // 2}"] = (
                 f"stick-table type {'ipv6' if keyless else 'string len 36'} size {TABLE_ENTRIES}"
-                f" expire {2 * max(each['window_s'] for each in pair)}s store {rates}"
+                f" expire {2 * max(each['window_s'] for each in pair)}s store {rates} peers edge"
             )
             key = "src" if keyless else "var(txn.subscription)"
             yield (
@@ -186,7 +187,7 @@ def _caller(plans: list[Body]) -> Iterator[str]:
         yield f"http-request set-var(txn.plan) str({plan['id']}) if !has_key"
     yield (
         f"http-request return status 401 {problem(401, 'There is no valid key.')}"
-        " hdr WWW-Authenticate ApiKey if !is_known"
+        f""" hdr WWW-Authenticate 'ApiKey header="{KEY_HEADER}"' if !is_known"""
     )
     granted = " ".join(plan["id"] for plan in plans)
     yield f"acl is_granted {f'var(txn.plan) -m str {granted}' if granted else 'always_false'}"
