@@ -21,7 +21,7 @@ help: ## List the targets.
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-run: .venv/.ready ## Serve with a demo on an embedded PostgreSQL.
+run: .venv/.ready ## Serve with a demo on an embedded PostgreSQL, with an Envoy beside it.
 	@$(BIN)/controlplane serve --demo
 
 test: .venv/.ready check ## Run every check and test.
@@ -57,6 +57,7 @@ bench: bench-deps ## Run every benchmark; each prints one JSON line at its end.
 	$(BIN)/python benchmarks/catalogue.py
 	$(BIN)/python benchmarks/mutation.py
 	$(BIN)/python benchmarks/poll.py
+	$(BIN)/python benchmarks/propagation.py
 	$(BIN)/python benchmarks/contract_diff.py
 	$(BIN)/python benchmarks/wake.py
 

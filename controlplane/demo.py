@@ -17,8 +17,10 @@ from controlplane.commands.organization import EstablishOrganization
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
 from controlplane.commands.subscription import (
     AcceptSubscription,
+    CancelSubscription,
     IssueCredential,
     RequestSubscription,
+    RevokeCredential,
     RotateCredential,
     SuspendSubscription,
 )
@@ -90,6 +92,8 @@ SUBSCRIPTIONS = (  # application, plan, whether a manual plan accepted it, what 
 ROTATED = 2
 """How many keys a subscription has of which one was rotated."""
 OVERLAP_S = 7 * 24 * 3_600
+KEYS = 90
+"""How many keys a subscription may have had; the domain allows 100."""
 
 
 async def fill(app: App, own: Own) -> dict[str, str]:
@@ -110,6 +114,42 @@ async def fill(app: App, own: Own) -> dict[str, str]:
     tokens = await _tokens(app, context, teams["Storefront"], gateway_id)
     await _seen(app)
     return tokens
+
+
+async def key(app: App) -> str:
+    """Return a new key of the application `shop-app` to the plan `free`; revoke the earlier one.
+
+    Raises DomainError, UnavailableError, ReadModelsBehindError.
+    """
+    context = await _organization(app)
+    found = await app.services.pool.fetchrow(
+        "SELECT s.id, application_id, plan_id, array_agg(c.id)"
+        " FILTER (WHERE label = $2 AND c.state = 'ACTIVE') AS earlier, count(*) AS keys"
+        " FROM subscription AS s JOIN credential AS c"
+        " ON (c.organization_id, c.subscription_id) = (s.organization_id, s.id)"
+        " JOIN application AS a ON (a.organization_id, a.id) = (s.organization_id, application_id)"
+        " JOIN plan AS p ON (p.organization_id, p.id) = (s.organization_id, plan_id)"
+        " WHERE s.organization_id = $1 AND s.state = 'ACTIVE' AND a.name = $3 AND p.slug = $4"
+        " GROUP BY s.id, s.application_id, s.plan_id",
+        context.caller.organization_id,
+        TOKEN_NAME,
+        *SUBSCRIPTIONS[0][:2],
+    )
+    assert found is not None  # `fill` subscribed it
+    subscription_id, earlier = found["id"], found["earlier"] or []
+    if found["keys"] >= KEYS:  # there were so many starts: with room for the keys of as many more
+        await execute(CancelSubscription(subscription_id=subscription_id), context)
+        again = RequestSubscription(
+            application_id=found["application_id"], plan_id=found["plan_id"]
+        )
+        subscription_id, earlier = begun_by(await execute(again, context)), []
+    issue = IssueCredential(subscription_id=subscription_id, label=TOKEN_NAME)
+    secret = (await execute(issue, context)).secret
+    assert secret is not None
+    for key_id in earlier:
+        revoke = RevokeCredential(subscription_id=subscription_id, credential_id=key_id)
+        await execute(revoke, context)
+    return secret
 
 
 async def _seen(app: App) -> None:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import asyncpg
 import structlog
@@ -18,6 +19,9 @@ from controlplane.database import database
 from controlplane.settings import Settings
 from controlplane.store import UNREACHABLE
 
+if TYPE_CHECKING:
+    from controlplane.beside import Edge
+
 log = structlog.get_logger()
 
 
@@ -27,6 +31,8 @@ class Announcement:
 
     url: str
     tokens: dict[str, str] | None
+    edge: "Edge | None" = None
+    """The Envoy beside a demo, unless none is wanted."""
 
     @property
     def graphql(self) -> str:
@@ -75,9 +81,12 @@ async def serve(service: Service) -> None:
 
 async def _alone(service: Service, dsn: str, bound: socket.socket, stop: asyncio.Event) -> None:
     settings, url = service.settings, url_of(bound)
-    async with _life(dsn, settings) as app:
-        tokens = await _demo(app, url) if service.demo else None
-        ready = partial(service.announce, Announcement(url, tokens))
+    async with _life(dsn, settings) as app, AsyncExitStack() as stack:
+        announcement = Announcement(url, None)
+        if service.demo:
+            announcement = await _demo(app, url)
+            await stack.enter_async_context(_beside(announcement, settings))
+        ready = partial(service.announce, announcement)
         await _serve_until_over(app, bound, stop, ready)
     while not stop.is_set():
         async with AsyncExitStack() as stack:
@@ -145,9 +154,9 @@ async def _with_workers(
 
     url = url_of(bound)
     async with _restored(dsn, service.settings) as app:  # it migrates before the workers come
-        tokens = await _demo(app, url) if service.demo else None
-    async with working(service.settings, dsn, bound):
-        service.announce(Announcement(url, tokens))
+        announcement = await _demo(app, url) if service.demo else Announcement(url, None)
+    async with working(service.settings, dsn, bound), _beside(announcement, service.settings):
+        service.announce(announcement)
         await stop.wait()
         bound.close()  # the workers close theirs when they stop
 
@@ -167,8 +176,28 @@ async def _restored(dsn: str, settings: Settings) -> AsyncIterator[App]:
         yield app
 
 
-async def _demo(app: App, url: str) -> dict[str, str]:
-    from controlplane import demo, openapi
+async def _demo(app: App, url: str) -> Announcement:
+    from controlplane import beside, demo, openapi
     from controlplane.graphql.schema import sdl
 
-    return await demo.fill(app, demo.Own(url, sdl(), openapi.document()))
+    tokens = await demo.fill(app, demo.Own(url, sdl(), openapi.document()))
+    port = app.settings.gateway_port
+    if not port:
+        return Announcement(url, tokens)
+    if missing := beside.missing(port):
+        return Announcement(url, tokens, beside.Edge("", "", missing))
+    edge = beside.Edge(f"http://{beside.HOST}:{port}", await demo.key(app))
+    return Announcement(url, tokens, edge)
+
+
+@asynccontextmanager
+async def _beside(announcement: Announcement, settings: Settings) -> AsyncIterator[None]:
+    """Run the Envoy that is announced, if one is."""
+    from controlplane import beside
+
+    if announcement.edge is None or not announcement.edge.url or announcement.tokens is None:
+        yield
+        return
+    token = announcement.tokens["gateway"]
+    async with beside.running(announcement.url, token, settings.gateway_port):
+        yield

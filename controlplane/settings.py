@@ -79,6 +79,12 @@ class Settings(BaseSettings):
         le=10_000,
         description="Bearer tokens refused a minute, by address and by token, before 429.",
     )
+    gateway_port: int = Field(
+        8_000, ge=0, le=65_535, description="Port of the Envoy beside a demo; 0 starts none."
+    )
+    gateway_key_sets: str = Field(
+        "", description="JSON file of JWK sets by issuer, for plans with JWTs at Envoys that ask."
+    )
     gateway_stale_s: float = Field(
         180.0,
         ge=1,

@@ -19,7 +19,7 @@ Found = TypeVar("Found")
 
 def environment(**variables: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if "CONTROLPLANE" not in name}
-    return {**kept, "CONTROLPLANE_PORT": "0", **variables}
+    return {**kept, "CONTROLPLANE_PORT": "0", "CONTROLPLANE_GATEWAY_PORT": "0", **variables}
 
 
 def controlplane(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":

@@ -83,8 +83,6 @@ def agent(
     token = token_file.read_text().strip() if token_file else os.environ.get(TOKEN, "")
     if not token:
         raise UsageError(f"The gateway's token comes from --token-file or {TOKEN}.")
-    if vendor == "envoy" and not admin_port:
-        raise UsageError("What Envoy runs its administration says: give --admin-port.")
     progress(f"The agent of {vendor} in {site.directory}.")
     options = Options(
         vendor=vendor,

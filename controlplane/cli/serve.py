@@ -8,6 +8,7 @@ import typer
 from controlplane.cli.session import load_settings, progress
 
 if TYPE_CHECKING:
+    from controlplane.beside import Edge
     from controlplane.serving import Announcement
 
 
@@ -67,6 +68,8 @@ def announce_to_programs(announced: "Announcement") -> None:
     }
     if announced.tokens is not None:
         found["tokens"] = announced.tokens
+    if announced.edge is not None and announced.edge.url:
+        found |= {"gateway": announced.edge.url, "key": announced.edge.key}
     typer.echo(orjson.dumps(found).decode())
 
 
@@ -111,4 +114,18 @@ def _first_calls(announced: "Announcement", tokens: dict[str, str]) -> list[str]
         "An auditor reads:",
         "",
         f"  curl -s '{url}/audit/v1/events?limit=5' {bearer['auditor']}",
+        *_calls_through(announced.edge),
+    ]
+
+
+def _calls_through(edge: "Edge | None") -> list[str]:
+    if edge is None:
+        return []
+    if edge.missing:
+        return ["", edge.missing]
+    return [
+        "",
+        "An application calls what it subscribed to, through Envoy, 5 times in 10 seconds:",
+        "",
+        f"  curl -si {edge.url}/control-plane-http/v1/readyz -H 'X-Api-Key: {edge.key}'",
     ]

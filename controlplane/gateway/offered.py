@@ -5,7 +5,7 @@ A part that is rendered wrong is never offered: what was offered before stays, w
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
@@ -14,10 +14,11 @@ import structlog
 from prometheus_client import Counter
 
 from controlplane.gateway.document import Cursor
-from controlplane.gateway.group import Interval, Key, View
+from controlplane.gateway.group import Changes
+from controlplane.gateway.mirror import Served
 from controlplane.gateway.renderers import Memo, RenderedInvalidError, Site, envoy
 from controlplane.gateway.renderers.envoy_resource import Resources
-from domain.routing import LISTS, Body
+from domain.routing import LISTS, SUBSCRIPTION, Body
 
 log = structlog.get_logger()
 INLINE_ROWS = 500
@@ -31,6 +32,8 @@ WRONG = Counter(
     ["vendor"],
 )
 _WRONG = WRONG.labels(envoy.VENDOR)
+Find: TypeAlias = Callable[[Served, int], Awaitable[Changes | None]]
+"""How a view differs from what it was at a position; None if that is a long story."""
 Part: TypeAlias = tuple[str, str]
 """The word and the name of what is polled for itself."""
 
@@ -50,51 +53,61 @@ class Offered:
         self._epoch = epoch
         self._site = site
         self._memo = Memo()
-        self._rows: dict[Key, tuple[Interval, Body]] = {}
+        self._rows: dict[str, dict[str, Body]] = {name: {} for name in LISTS.values()}
         self._lock = asyncio.Lock()
         self._content_hash = ""
+        self._cursor: Cursor | None = None
         self.parts: Mapping[Part, Resources] = {}
         self.renderings: deque[Rendering] = deque(maxlen=RENDERINGS)
         self._waiters: dict[Part, set[asyncio.Future[None]]] = {}
 
-    async def refresh(self, view: View) -> None:
-        """Offer what a view says, if that is something else."""
-        if view.content_hash == self._content_hash:
+    async def refresh(self, served: Served, changes: Find) -> None:
+        """Offer what a view says, if that is something else; `changes` finds what is.
+
+        Raises UnavailableError.
+        """
+        if served.view.content_hash == self._content_hash:
             return
         async with self._lock:
-            if view.content_hash == self._content_hash:
-                return
-            # The view may move on while a thread renders: this is what it was.
-            cursor, content_hash = Cursor(self._epoch, view.cursor), view.content_hash
-            head, rows = view.group.head, dict(view.rows)
-            changed = sum(1 for key, row in rows.items() if not self._has(key, row))
+            changed = None
+            if self._cursor is not None:
+                changed = await changes(served, self._cursor.position)
+            # Nothing is awaited before the view is read: it and the changes are of one moment.
+            view = served.view
+            if changed is None:
+                self._rows = {name: {} for name in LISTS.values()}
+                changed, self._memo.changed = dict(view.rows), None
+            else:
+                self._memo.changed = {}
+            self._cursor, self._content_hash = Cursor(self._epoch, view.cursor), view.content_hash
+            cursor, content_hash, head = self._cursor, self._content_hash, view.group.head
             try:
-                if changed <= INLINE_ROWS:
-                    parts = self._rendered(head, rows)
+                if len(changed) <= INLINE_ROWS:
+                    parts = self._rendered(head, changed)
                 else:
-                    parts = await asyncio.to_thread(self._rendered, head, rows)
+                    parts = await asyncio.to_thread(self._rendered, head, changed)
             except Exception as error:  # noqa: BLE001  # what was offered stays, whatever went wrong
                 why = error.reason if isinstance(error, RenderedInvalidError) else "it failed"
                 self._refuse("everything", why, exc_info=error)
+                self._cursor = None  # next time everything is rendered anew
             else:
                 self._offer(parts, cursor, content_hash)
-            self._content_hash = content_hash  # once, not for each poll again
 
-    def _has(self, key: Key, row: Interval) -> bool:
-        known = self._rows.get(key)
-        return known is not None and known[0] is row
-
-    def _rendered(self, head: Body, rows: Mapping[Key, Interval]) -> dict[Part, Resources | None]:
+    def _rendered(self, head: Body, changed: Changes) -> dict[Part, Resources | None]:
         """Return the parts, None for those that are wrong. Raises RenderedInvalidError."""
-        former = self._rows
-        self._rows = {
-            key: former[key] if self._has(key, row) else (row, orjson.loads(row.body))
-            for key, row in rows.items()
-        }
-        lists: dict[str, list[Body]] = {name: [] for name in LISTS.values()}
-        for (kind, _), (_, body) in self._rows.items():
-            lists[LISTS[kind]].append(body)
-        snapshot = {"group": head, "intentionally_empty": not rows, **lists}
+        subscriptions: dict[str, Body | None] = {}
+        for (kind, id_), row in changed.items():
+            rows = self._rows[LISTS[kind]]
+            if row is None:
+                rows.pop(id_, None)
+            else:
+                rows[id_] = orjson.loads(row.body)
+            if kind == SUBSCRIPTION:
+                subscriptions[id_] = rows.get(id_)
+        if self._memo.changed is not None:
+            self._memo.changed = subscriptions
+        lists = {name: rows.values() for name, rows in self._rows.items()}
+        snapshot = {"group": head, "intentionally_empty": not any(lists.values()), **lists}
         rendered = envoy.render(snapshot, self._site, self._memo)
         return {part: self._checked(part, each) for part, each in rendered.resources.items()}
 
@@ -102,7 +115,7 @@ class Offered:
         """Return resources that Envoy can read; what was offered before, it could."""
         if self.parts.get(part) is not each:
             try:
-                envoy.check(each.file, orjson.loads(each.response(each.version)))
+                envoy.check(each.file, orjson.loads(each.content))
             except RenderedInvalidError as error:
                 self._refuse(each.file, error.reason)
                 return None

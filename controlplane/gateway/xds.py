@@ -10,10 +10,12 @@ from collections import OrderedDict
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import ip_address
+from pathlib import Path
 from uuid import UUID
 
+import orjson
 import structlog
 from aiohttp import web
 from prometheus_client import Counter
@@ -122,6 +124,7 @@ class Discovery:
         self._waiters = waiters
         self._waiting = 0
         self._boot = app.services.new_id().hex[-8:]
+        self._site = replace(SITE, key_sets=_key_sets(app.settings.gateway_key_sets))
         self._offered: OrderedDict[str, Offered] = OrderedDict()
         self._following: dict[str, asyncio.Task[None]] = {}
         self._known: OrderedDict[UUID, Known] = OrderedDict()
@@ -131,6 +134,8 @@ class Discovery:
         """Answer POST /v3/discovery:<kind>: the resources, or 304 when they are the same."""
         caller = request[CONTEXT].caller
         asked = Poll.of(request.match_info["kind"], await request.read())
+        # aiohttp keeps it as long as the request, of which an Envoy has twenty held.
+        request._read_bytes = b""  # noqa: SLF001
         served = await self._served(caller)
         offered = await self._current(caller, served)
         known = self._gateway(caller)
@@ -162,11 +167,12 @@ class Discovery:
         group_id = served.view.group.id
         offered = self._offered.get(group_id)
         if offered is None:
-            offered = self._offered[group_id] = Offered(self._app.epoch, SITE)
+            offered = self._offered[group_id] = Offered(self._app.epoch, self._site)
             if len(self._offered) > GROUPS:
                 self._forget()
         self._offered.move_to_end(group_id)
-        await offered.refresh(served.view)
+        changes = partial(self._delivery.mirrors.changes, caller.organization_id)
+        await offered.refresh(served, changes)
         following = self._following.get(group_id)
         if following is None or following.done():
             self._following[group_id] = asyncio.create_task(
@@ -185,13 +191,14 @@ class Discovery:
 
     async def _follow(self, organization_id: UUID, group_id: str, offered: Offered) -> None:
         """Render whenever the group changes, until nobody polls for it."""
+        changes = partial(self._delivery.mirrors.changes, organization_id)
         while self._offered.get(group_id) is offered and not self._app.stopping.is_set():
             try:
                 served = await self._delivery.mirrors.served(organization_id, group_id, None)
                 woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 served.waiters.add(woken)
                 try:
-                    await offered.refresh(served.view)
+                    await offered.refresh(served, changes)
                     if not woken.done():
                         async with asyncio.timeout(HELD_S):
                             await woken
@@ -226,9 +233,7 @@ class Discovery:
 
         What it refused it is sent again only after a pause, or it would ask ten times a second.
         """
-        return found.version != asked.version and not (
-            asked.version and known.refused.get(asked.part) == found.version
-        )
+        return found.version not in {asked.version, known.refused.get(asked.part)}
 
     async def _wait(self, offered: Offered, asked: Poll) -> None:
         if self._waiting >= self._waiters:
@@ -244,7 +249,7 @@ class Discovery:
     ) -> None:
         """Take in which version of a part a gateway runs, and what follows from it."""
         part = asked.part
-        if part in known.sent and asked.version:
+        if part in known.sent:
             version = known.sent[part][0]
             if version != asked.version and not known.lost(part):
                 known.refused[part] = version
@@ -288,6 +293,12 @@ class Discovery:
         task = asyncio.create_task(tell(), name="xds")
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+
+
+def _key_sets(file: str) -> dict[str, str]:
+    """Return the JWK sets of a file by issuer, as text."""
+    found = orjson.loads(Path(file).read_bytes()) if file else {}
+    return {issuer: orjson.dumps(key_set).decode() for issuer, key_set in found.items()}
 
 
 @lru_cache(maxsize=GATEWAYS)

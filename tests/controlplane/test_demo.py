@@ -113,3 +113,20 @@ async def test_nobody_holds_a_token_that_was_not_printed(app: App) -> None:
     await demo.fill(app, OWN)
     live = await app.services.pool.fetch("SELECT name FROM access_token WHERE revoked_at IS NULL")
     assert [row["name"] for row in live] == ["demo"] * len(Role)
+
+
+async def test_a_demo_that_is_started_again_and_again_has_one_key_to_try(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "KEYS", 3)
+    await demo.fill(app, OWN)
+    shown = []
+    for _ in range(5):
+        shown.append(await demo.key(app))
+        await demo.fill(app, OWN)
+
+    active = await app.services.pool.fetchval(
+        "SELECT count(*) FROM credential WHERE label = 'demo' AND state = 'ACTIVE'"
+        " AND subscription_id IN (SELECT id FROM subscription WHERE state = 'ACTIVE')"
+    )
+    assert (len(set(shown)), active) == (5, 1)

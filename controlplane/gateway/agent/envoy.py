@@ -1,15 +1,23 @@
-"""Envoy as the agent drives it: files that it watches; what it runs its administration says."""
+"""Envoy as the agent drives it: files that it watches, each replaced only when it is another.
+
+Envoy takes a file in when it is renamed into place, and serves from the files after a start of its
+own. What it makes of them only its administration says: with a port for it, the agent waits until
+Envoy runs every version; without, what was written counts as enforced.
+"""
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from controlplane.gateway.agent import files
 from controlplane.gateway.agent.gateway import GatewayError
 from controlplane.gateway.agent.held import Change, Held
-from controlplane.gateway.renderers import Memo, Rendered, Site, Unserved, envoy
+from controlplane.gateway.renderers import Memo, Site, Unserved, envoy
+from domain.routing import LISTS, SUBSCRIPTION
 
 ANSWER_S = 5
 LOADED_S = 30.0
@@ -20,34 +28,42 @@ _REJECTED = re.compile(r"update_rejected: (\d+)")
 
 
 class Envoy:
-    """An Envoy whose bootstrap names the files of a directory; its administration must be open."""
+    """An Envoy, started with `-c DIR/bootstrap.json`."""
 
     def __init__(self, site: Site) -> None:
         """Drive the one of a site, whose directory is there."""
-        self._site, self._folder = site, Path(site.directory)
+        # The token is the agent's: Envoy reads files, and asks nobody.
+        self._site, self._folder = replace(site, token_file=""), Path(site.directory)
         self._memo = Memo()
-        self._written: dict[str, bytes] = {}
+        self._written: dict[str, bytes] | None = None
 
     async def enforce(self, held: Held, changes: list[Change] | None) -> tuple[Unserved, ...]:
-        """Put the files in place that are different, and wait until Envoy runs them all.
-
-        Raises GatewayError, RenderedInvalidError.
-        """
-        rendered = envoy.render(held.document(), self._site, self._memo)
-        changed = {
+        """Have the files say what is held. Raises RenderedInvalidError, GatewayError."""
+        written, self._written = self._written, None
+        known = changes is not None and written is not None
+        self._memo.changed = (
+            {each.id: each.after for each in changes or () if each.kind == SUBSCRIPTION}
+            if known
+            else None
+        )
+        lists = {name: held.rows[kind].values() for kind, name in LISTS.items()}
+        rendered = envoy.render({**held.head, **lists}, self._site, self._memo)
+        new = {
             name: content
             for name, content in rendered.files.items()
-            if changes is None or self._written.get(name) != content
+            if (written or {}).get(name) is not content
         }
-        await asyncio.to_thread(envoy.validate, Rendered(changed, ()))
-        self._written |= changed
-        await asyncio.to_thread(files.write_all, self._folder, changed)
-        await self._loaded({each.version for each in rendered.resources.values()})
+        for name, content in new.items():
+            envoy.check(name, orjson.loads(content))
+        await asyncio.to_thread(files.write_all, self._folder, new)
+        self._written = rendered.files
+        if self._site.admin_port:
+            await self._loaded({each.version for each in rendered.resources.values()})
         return rendered.unserved
 
     async def _loaded(self, wanted: set[str]) -> None:
         """Wait until Envoy says that it runs these versions. Raises GatewayError."""
-        before = None
+        before: int | None = None
         deadline = asyncio.get_running_loop().time() + LOADED_S
         async with ClientSession(timeout=ClientTimeout(total=ANSWER_S)) as session:
             while asyncio.get_running_loop().time() < deadline:
@@ -58,7 +74,7 @@ class Envoy:
                 if rejected > before:
                     break
                 await asyncio.sleep(LOOK_S)
-        raise GatewayError(detail="It does not run its configuration; its log says why.")
+        raise GatewayError(detail="Envoy does not run its configuration; its log says why.")
 
     async def _said(self, session: ClientSession) -> tuple[set[str], int]:
         """Return the versions that Envoy runs, and how many it refused. Raises GatewayError."""

@@ -91,6 +91,9 @@ class Memo:
         self._former: dict[tuple[str, str], tuple[tuple[Body, ...], Any]] = {}
         self._kept: dict[tuple[str, str], tuple[tuple[Body, ...], Any]] = {}
         self._lasting: dict[str, Any] = {}
+        self.changed: Mapping[str, Body | None] | None = None
+        """Which subscriptions are others than at the last rendering, None for those that are gone;
+        None if that is not known. Who knows it says so before each rendering."""
 
     def begin(self) -> None:
         """Begin a rendering; each renderer calls it once."""

@@ -94,18 +94,19 @@ def render(snapshot: Document, site: Site, memo: Memo) -> Configuration:
     made = memo.lasting(VENDOR, _Made)
     plans = {row["id"]: row for row in snapshot["plans"]}
     rows = [*snapshot["products"], *snapshot["versions"], *snapshot["plans"], snapshot["group"]]
+    changed = memo.changed
     if made.inputs != (site, rows):  # which looks into no row that is the same object
         made.catalogue, made.unserved = _catalogue(snapshot, plans, site)
-        made.inputs = site, rows
-    made.keys.update(snapshot["subscriptions"], plans)
+        made.inputs, changed = (site, rows), None
+    made.keys.update(snapshot["subscriptions"], plans, changed)
     for digit, script in made.keys.scripts().items():
         if digit not in made.shards or made.shards[digit][0] is not script:
             name = shard(digit)
             made.shards[digit] = script, resources(FILTERS, name, [lua_filter(name, script)])
     every = [*made.catalogue, *(each for _, each in made.shards.values())]
     return Configuration(
-        files={each.file: each.response(each.version) for each in every},
-        unserved=(*made.unserved, *made.keys.unserved()),
+        files={each.file: each.content for each in every},
+        unserved=(*made.unserved, *made.keys.unserved),
         resources={(each.kind.word, each.name): each for each in every},
     )
 
@@ -144,8 +145,9 @@ def validate(rendered: Rendered) -> None:
 
 def check(name: str, response: dict[str, Any]) -> None:
     """Have a discovery response read by Envoy's own descriptors. Raises RenderedInvalidError."""
-    if not response["resources"]:
-        raise RenderedInvalidError(f"{name} would take away all there is.")
+    names = [each.get("name") for each in response["resources"]]
+    if not names or len(set(names)) < len(names):
+        raise RenderedInvalidError(f"{name} has no resource, or two of one name.")
     try:
         json_format.ParseDict(response, discovery_pb2.DiscoveryResponse())
     except json_format.ParseError as error:

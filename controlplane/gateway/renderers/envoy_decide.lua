@@ -60,8 +60,8 @@ end
 
 function envoy_on_response(handle)
   local headers = handle:headers()
-  local left = headers:get("x-ratelimit-remaining")
-  if left then
-    headers:replace("ratelimit", string.format('"default";r=%s;t=%s', left, headers:get("x-ratelimit-reset")))
-  end
+  local left, reset = headers:get("x-ratelimit-remaining"), headers:get("x-ratelimit-reset")
+  if not (left and reset) then return end
+  headers:replace("ratelimit", string.format('"default";r=%s;t=%s', left, reset))
+  if headers:get(":status") == "429" then headers:replace("retry-after", reset) end
 end

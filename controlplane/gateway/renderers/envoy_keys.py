@@ -5,7 +5,7 @@ A change of one key makes one of sixteen scripts anew, which Envoy takes in 10 m
 strings is several times as fast as parsing a table of each key.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
@@ -55,8 +55,7 @@ class _Held(NamedTuple):
 
     row: Body
     plan: Body | None
-    lines: list[Line]
-    unserved: list[Unserved]
+    lines: set[Line]
 
 
 class Keys:
@@ -65,24 +64,39 @@ class Keys:
     def __init__(self) -> None:
         """Begin without any."""
         self._held: dict[str, _Held] = {}
+        self._unserved: dict[str, list[str]] = {}
         self._lines: dict[str, dict[str, set[Line]]] = {digit: {} for digit in SHARDS}
         self._tables: dict[str, dict[str, str]] = {digit: {} for digit in SHARDS}
         self._scripts: dict[str, str] = {}
 
-    def update(self, subscriptions: Iterable[Body], plans: dict[str, Body]) -> None:
-        """Take in which subscriptions there are; those that are the same objects cost nothing."""
-        held, former = {}, self._held
-        for row in subscriptions:
-            plan, known = plans.get(row["plan"]), former.pop(row["id"], None)
-            if known is None or known.row is not row or known.plan is not plan:
-                if known is not None:
-                    self._drop(known.lines)
-                known = _Held(row, plan, list(_lines(row, plan)), list(_unserved(row)))
-                self._put(known.lines)
-            held[row["id"]] = known
-        for gone in former.values():
-            self._drop(gone.lines)
-        self._held = held
+    def update(
+        self,
+        subscriptions: Iterable[Body],
+        plans: Mapping[str, Body],
+        changed: Mapping[str, Body | None] | None = None,
+    ) -> None:
+        """Take in which subscriptions there are; those that are the same objects cost little.
+
+        They cost nothing if it is known which have changed, None for those that are gone, and
+        the plans are the same objects.
+        """
+        if changed is None:
+            now = {row["id"]: row for row in subscriptions}
+            gone = dict.fromkeys(self._held.keys() - now.keys())
+            changed = {**now, **gone}
+        for id_, row in changed.items():
+            plan, known = plans.get(row["plan"]) if row else None, self._held.get(id_)
+            if known is not None and known.row is row and known.plan is plan:
+                continue
+            before = self._held.pop(id_).lines if known is not None else set()
+            self._unserved.pop(id_, None)
+            after: set[Line] = set()
+            if row is not None:
+                after = set(_lines(row, plan))
+                self._held[id_] = _Held(row, plan, after)
+                if refused := [key["id"] for key in row["keys"] if not key["sha256"]]:
+                    self._unserved[id_] = refused
+            self._replace(before - after, after - before)
 
     def scripts(self) -> dict[str, str]:
         """Return the script of each digit, the same object as before if nothing in it changed."""
@@ -93,24 +107,18 @@ class Keys:
                 self._scripts[digit] = f"local KEYS = {{\n{lines}}}\n{script('find')}"
         return dict(self._scripts)
 
-    def unserved(self) -> Iterator[Unserved]:
-        """Yield the keys that no call can show: they are known by another hash only."""
-        return chain.from_iterable(held.unserved for held in self._held.values())
+    @property
+    def unserved(self) -> list[Unserved]:
+        """The keys that no call can show: they are known by another hash only."""
+        ids = chain.from_iterable(self._unserved[id_] for id_ in sorted(self._unserved))
+        return [Unserved("key", id_, NO_HASH) for id_ in ids]
 
-    def _put(self, lines: list[Line]) -> None:
-        for line in lines:
-            digest = line[0]
-            self._lines[digest[0]].setdefault(digest[1:3], set()).add(line)
-        self._print(lines)
-
-    def _drop(self, lines: list[Line]) -> None:
-        for line in lines:
-            digest = line[0]
-            self._lines[digest[0]][digest[1:3]].discard(line)
-        self._print(lines)
-
-    def _print(self, lines: list[Line]) -> None:
-        for digit, at in {(digest[0], digest[1:3]) for digest, _ in lines}:
+    def _replace(self, gone: set[Line], new: set[Line]) -> None:
+        for line in gone:
+            self._lines[line[0][0]][line[0][1:3]].discard(line)
+        for line in new:
+            self._lines[line[0][0]].setdefault(line[0][1:3], set()).add(line)
+        for digit, at in {(digest[0], digest[1:3]) for digest, _ in gone | new}:
             now = sorted(self._lines[digit][at])
             if now:
                 self._tables[digit][at] = "".join(f"{key[3:]} {good}\\n" for key, good in now)
@@ -137,12 +145,6 @@ def _lines(row: Body, plan: Body | None) -> Iterator[Line]:
         if key["sha256"]:
             key_ends_ms = min(ends_ms, milliseconds(key["not_after"]))
             yield key["sha256"], f"{said} {key_ends_ms} {over_ms}"
-
-
-def _unserved(row: Body) -> Iterator[Unserved]:
-    for key in row["keys"]:
-        if not key["sha256"]:
-            yield Unserved("key", key["id"], NO_HASH)
 
 
 def milliseconds(at: str | None, otherwise: int = NEVER_MS) -> int:

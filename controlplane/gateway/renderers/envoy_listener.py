@@ -131,9 +131,8 @@ def _drop_spoofed() -> Message:
 def bootstrap(site: Site) -> dict[str, bytes]:
     """Return the file to start Envoy with: `envoy -c bootstrap.json`.
 
-    With a token file it asks the control plane for everything else, and the file holds the value
-    of a header, `Bearer cpt_...`, without a line end. Without one it reads what the agent writes
-    into the directory, which must be there.
+    With a token file, which must end without a line end, it asks the control plane for everything
+    else. Without one it reads what the agent writes into the directory, which must be there first.
     """
     source = source_of(site)
     begun: dict[str, object] = {
@@ -167,6 +166,7 @@ def _control_plane(site: Site) -> Message:
         "envoy.extensions.http.injected_credentials.generic.v3.Generic",
         credential={"name": "token"},
         header="Authorization",
+        header_value_prefix="Bearer ",
     )
     inject = {
         "name": "token",

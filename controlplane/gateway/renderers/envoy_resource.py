@@ -5,6 +5,7 @@ A set is the body of a discovery response, and also the file that `path_config_s
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, TypeAlias
 
@@ -57,6 +58,11 @@ class Resources:
     def file(self) -> str:
         """The name of the file that holds them."""
         return f"{self.name or self.kind.word}.json"
+
+    @cached_property
+    def content(self) -> bytes:
+        """What is in that file."""
+        return self.response(self.version)
 
 
 def resources(kind: Kind, name: str, messages: Sequence[Message]) -> Resources:

@@ -114,7 +114,7 @@ def routing(
 ) -> Routing:
     """Return how calls of an environment are routed."""
     routes: list[tuple[Any, Message]] = []
-    upstreams: set[Upstream] = set()
+    clusters: dict[str, Message] = {}
     unserved = []
     for row in sorted(versions.values(), key=_newest_first, reverse=True):
         product, url = products.get(row["product"]), row["upstreams"].get(environment)
@@ -126,19 +126,18 @@ def routing(
             )
         else:
             upstream = Upstream.of(url)
-            upstreams.add(upstream)
+            clusters[upstream.name] = upstream.cluster(site.ca_file)
             said = list(_deprecation(row, product, products, versions))
             routes.extend(_routes(row, product, upstream, said))
     routes.sort(key=lambda each: each[0])  # which is stable: of two alike the newer version's
     host = {"name": NAME, "domains": ["*"], "routes": [route for _, route in routes]}
-    clusters = [each.cluster(site.ca_file) for each in sorted(upstreams)]
     return Routing(
         {
             "name": ROUTE_CONFIGURATION,
             "virtual_hosts": [host],
             "request_headers_to_remove": [KEY_HEADER, *INTERNAL_HEADERS],
         },
-        [*clusters, {"name": NOWHERE, "type": "STATIC"}],
+        [*(clusters[name] for name in sorted(clusters)), {"name": NOWHERE, "type": "STATIC"}],
         unserved,
     )
 
