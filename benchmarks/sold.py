@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
+from aiohttp import ClientSession
+
 from controlplane.app import App
 from controlplane.auth import process
 from controlplane.commands import Answer, Command, execute
@@ -15,10 +17,12 @@ from controlplane.commands.api_product import DefineProduct, PublishProduct
 from controlplane.commands.api_version import DefineVersion, PublishVersion
 from controlplane.commands.application import RegisterApplication
 from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
+from controlplane.commands.organization import EstablishOrganization
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
 from controlplane.commands.subscription import IssueCredential, RequestSubscription
 from controlplane.commands.team import FormTeam
-from controlplane.context import Context
+from controlplane.context import INSTALLATION, Context
+from controlplane.graphql.node import global_id
 from domain.access_token import Role
 from domain.api_product import Visibility
 from domain.api_version import Upstream
@@ -26,6 +30,8 @@ from domain.plan import Approval, PlanTerms, RateLimit
 from domain.reservation import Reservation
 
 AT_ONCE = 256
+REVOKE = """mutation Revoke($input: RevokeCredentialInput!) {
+  result: revokeCredential(input: $input) { __typename } }"""
 GROUP, ENVIRONMENT = "edge", "live"
 CONTRACT = json.dumps(
     {
@@ -55,24 +61,10 @@ class Sold:
 
 async def sell(app: App, subscriptions: int, *, gateways: int = 1, upstream: str) -> Sold:
     """Sell that many subscriptions with a key each; wait until gateways may learn of them."""
-    context = app.context(process(UUID(int=1), "benchmark", "cli"))
-    product = await _made(
-        DefineProduct(slug="pets", name="P", visibility=Visibility.PUBLIC), context
-    )
-    version = await _made(
-        DefineVersion(
-            product_id=product,
-            number="1.0.0",
-            document=CONTRACT,
-            upstreams=(Upstream(ENVIRONMENT, upstream),),
-        ),
-        context,
-    )
-    await execute(PublishVersion(version_id=version), context)
-    await execute(PublishProduct(product_id=product), context)
-    plan = await _made(DefinePlan(slug="free", name="F", product_ids=(product,)), context)
-    await execute(DraftPlanVersion(plan_id=plan, terms=UNLIMITED), context)
-    await execute(PublishPlanVersion(plan_id=plan), context)
+    operator = app.context(process(INSTALLATION, "benchmark", "cli"))
+    seller = await _made(EstablishOrganization(slug="ace", name="Ace"), operator)
+    context = app.context(process(seller, "benchmark", "cli"))
+    product, plan = await _offered(context, upstream)
     team = await _made(FormTeam(name="Team"), context)
     application = await _made(RegisterApplication(team_id=team, name="App"), context)
     group = await _made(
@@ -103,6 +95,40 @@ async def sell(app: App, subscriptions: int, *, gateways: int = 1, upstream: str
         [_secret(answer) for answer in issued],
         [vars(answer.outcome.events[0])["credential_id"] for answer in issued],
     )
+
+
+async def _offered(context: Context, upstream: str) -> tuple[UUID, UUID]:
+    """Return a product with a version, and a plan for it."""
+    product = await _made(
+        DefineProduct(slug="pets", name="P", visibility=Visibility.PUBLIC), context
+    )
+    version = await _made(
+        DefineVersion(
+            product_id=product,
+            number="1.0.0",
+            document=CONTRACT,
+            upstreams=(Upstream(ENVIRONMENT, upstream),),
+        ),
+        context,
+    )
+    await execute(PublishVersion(version_id=version), context)
+    await execute(PublishProduct(product_id=product), context)
+    plan = await _made(DefinePlan(slug="free", name="F", product_ids=(product,)), context)
+    await execute(DraftPlanVersion(plan_id=plan, terms=UNLIMITED), context)
+    await execute(PublishPlanVersion(plan_id=plan), context)
+    return product, plan
+
+
+async def revoke(session: ClientSession, base: str, sold: Sold, nth: int) -> None:
+    """Take one of the keys away, as a person would."""
+    id_ = global_id("Credential", (sold.subscriptions[nth], sold.credentials[nth]))
+    async with session.post(
+        f"{base}/graphql",
+        json={"query": REVOKE, "variables": {"input": {"credentialId": id_}}},
+        headers={"Authorization": f"Bearer {sold.owner}"},
+    ) as response:
+        answer = await response.json()
+    assert answer["data"]["result"]["__typename"] != "Rejected", answer
 
 
 async def _each(

@@ -9,12 +9,8 @@ and what they need to read is in both figures.
 
 import asyncio
 import json
-import shutil
-import tempfile
 import time
-from base64 import b64encode
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median, quantiles
 from typing import cast
@@ -22,25 +18,16 @@ from typing import cast
 from aiohttp import ClientSession, TCPConnector
 
 from benchmarks.database import database, server
-from benchmarks.load import (
-    Served,
-    free_port,
-    leave_the_core_to_servers,
-    ours,
-    required,
-    serving,
-)
-from benchmarks.sold import Sold, sell
+from benchmarks.etcd import etcd, in_base64, put
+from benchmarks.load import Served, leave_the_core_to_servers, ours, required
+from benchmarks.sold import Sold, revoke, sell
 from controlplane.app import running
-from controlplane.graphql.node import global_id
 from controlplane.loop import run
 
 GATEWAYS = 1_000
 ROUNDS = 5
 UPSTREAM = "http://127.0.0.1:9"
 HEADS = "\r\n\r\n"
-REVOKE = """mutation Revoke($input: RevokeCredentialInput!) {
-  result: revokeCredential(input: $input) { __typename } }"""
 
 
 class Watcher(asyncio.Protocol):
@@ -115,7 +102,7 @@ async def of_ours(control: Served, sold: Sold) -> tuple[list[list[float]], float
                 per_waiter = (resident_bytes(control) - before) / len(gateways)
             cpu_s -= control.cpu_s()
             began_s = time.perf_counter()
-            revoked = asyncio.create_task(_revoke(session, control.base, sold, nth))
+            revoked = asyncio.create_task(revoke(session, control.base, sold, nth))
             bodies = await asyncio.gather(*(each.answered() for each in gateways))
             await revoked
             cpu_s += control.cpu_s()
@@ -132,21 +119,10 @@ def _poll(token: str, query: str) -> str:
     )
 
 
-async def _revoke(session: ClientSession, base: str, sold: Sold, nth: int) -> None:
-    id_ = global_id("Credential", (sold.subscriptions[nth], sold.credentials[nth]))
-    async with session.post(
-        f"{base}/graphql",
-        json={"query": REVOKE, "variables": {"input": {"credentialId": id_}}},
-        headers={"Authorization": f"Bearer {sold.owner}"},
-    ) as response:
-        answer = await response.json()
-    assert answer["data"]["result"]["__typename"] != "Rejected", answer
-
-
 async def of_etcd(peer: Served) -> list[list[float]]:
     """Return the delays of each round in ms."""
     port = int(peer.base.rpartition(":")[2])
-    key = b64encode(b"revoked").decode()
+    key = in_base64("revoked")
     body = json.dumps({"create_request": {"key": key}})
     watch = (
         "POST /v3/watch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -160,39 +136,13 @@ async def of_etcd(peer: Served) -> list[list[float]]:
     rounds = []
     async with ClientSession() as session:
         for nth in range(ROUNDS):
-            value = b64encode(str(nth).encode()).decode()
             began_s = time.perf_counter()
-            put = asyncio.create_task(
-                _put(session, f"{peer.base}/v3/kv/put", {"key": key, "value": value})
-            )
+            done = asyncio.create_task(put(session, peer, "revoked", str(nth)))
             await asyncio.gather(*(each.event() for each in watchers))
-            await put
+            await done
             rounds.append([(each.woken_at_s - began_s) * 1e3 for each in watchers])
             await asyncio.sleep(0.5)
     return rounds
-
-
-async def _put(session: ClientSession, url: str, pair: dict[str, str]) -> None:
-    async with session.post(url, json=pair) as response:
-        assert response.status == 200, await response.text()
-
-
-@contextmanager
-def etcd() -> Iterator[Served]:
-    """Run an etcd that forgets until the block ends."""
-    folder, port, peers = Path(tempfile.mkdtemp(prefix="etcd-")), free_port(), free_port()
-    address, others = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peers}"
-    command = [
-        *("etcd", "--data-dir", str(folder / "data"), "--log-level", "error"),
-        *("--listen-client-urls", address, "--advertise-client-urls", address),
-        *("--listen-peer-urls", others, "--initial-advertise-peer-urls", others),
-        *("--initial-cluster", f"default={others}"),
-    ]
-    try:
-        with serving(command, f"{address}/health") as served:
-            yield Served(address, served.pid)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def main() -> None:

@@ -273,13 +273,6 @@ class ContentHash:
         self._buckets[gone[0]].remove(gone)
         self._changed.add(gone[0])
 
-    def replace(self, gone: Iterable[bytes], added: Iterable[bytes]) -> None:
-        """Leave some leaves out and take others in."""
-        for each in gone:
-            self.remove(each)
-        for each in added:
-            self.add(each)
-
     def hexdigest(self) -> str:
         """Return the content hash as 64 hexadecimal digits."""
         for nth in self._changed:
@@ -315,12 +308,6 @@ def apply(document: Document, received: Document) -> Document:
         name: _merged(document[name], received[name], gone[kind]) for kind, name in LISTS.items()
     }
     return {**head, **lists, "full": True}
-
-
-def find(rows: Sequence[Body], id_: str) -> Body | None:
-    """Return the row with this id of rows in the order of their ids."""
-    nth = bisect_left(rows, id_, key=_id)
-    return rows[nth] if nth < len(rows) and rows[nth]["id"] == id_ else None
 
 
 def _merged(held: Sequence[Body], changed: Sequence[Body], gone: Iterable[str]) -> Sequence[Body]:

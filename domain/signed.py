@@ -65,11 +65,6 @@ def statement(document: Document) -> bytes:
     return canonical({name: said for name, said in document.items() if name not in _UNSIGNED})
 
 
-def proof(document: Document) -> dict[str, Any]:
-    """Return a document without its rows, which proves as much of what was said."""
-    return {name: said for name, said in document.items() if name not in LISTS.values()}
-
-
 def sign(document: Document, private_key: bytes) -> Mapping[str, str]:
     """Return the signature of a document by the 32 bytes of an Ed25519 key."""
     key = Ed25519PrivateKey.from_private_bytes(private_key)

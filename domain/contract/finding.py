@@ -71,11 +71,18 @@ def ordered(findings: Iterable[Finding], limit: int = FINDINGS) -> tuple[Finding
     When there are more than `limit`, one more finding says how many are left out and is as grave
     as the gravest of them, so that cutting hides no error.
     """
-    different = {_identity(finding): finding for finding in findings}
+    different: dict[tuple[object, ...], Finding] = {}
+    omitted = 0
+    for finding in findings:
+        different[_identity(finding)] = finding
+        if len(different) > 4 * limit:  # However many there are, memory is bounded.
+            omitted += len(different) - limit - 1
+            gravest_ = nsmallest(limit + 1, different.values(), key=_place)
+            different = {_identity(each): each for each in gravest_}
     if len(different) <= limit:
         return tuple(sorted(different.values(), key=_place))
     kept = nsmallest(limit + 1, different.values(), key=_place)
-    omitted = len(different) - limit
+    omitted += len(different) - limit
     sentence = f"{omitted:,} more findings are not listed; compare smaller steps to see them."
     return (*kept[:limit], Finding(TOO_MANY, kept[limit].level, "", None, None, sentence))
 
@@ -85,7 +92,7 @@ def gravest(findings: Iterable[Finding]) -> Level | None:
     return min((finding.level for finding in findings), key=lambda level: level.rank, default=None)
 
 
-def _identity(finding: Finding) -> tuple[str, str, str | None, str | None, str]:
+def _identity(finding: Finding) -> tuple[object, ...]:
     return finding.rule, finding.where, finding.old, finding.new, finding.sentence
 
 

@@ -154,3 +154,28 @@ def test_a_recursive_schema_ends_and_its_break_is_found_wherever_it_is_used() ->
 
     findings = rest_differences(tree("number"), tree("integer"), TERMS)
     assert {f.where for f in findings if f.level is Level.ERROR} == {"POST /Leaf", "POST /Node"}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"allOf": [{"oneOf": [{"required": [f"a{n}"]}, {"required": ["b"]}]} for n in range(40)]},
+        {"type": "array", "minItems": 10**9, "items": {"minLength": 10**15, "type": "string"}},
+        {"properties": {f"p{n}": {"pattern": "^(a+)+$"} for n in range(100)}},
+        {"pattern": "^(a{1,1000}){1,1000}$"},
+        {"enum": list(range(20_000))},
+    ],
+)
+def test_no_schema_is_thought_about_for_long(schema: Any) -> None:
+    assert rules(schema, {**schema, "type": "object", "required": ["z"]})
+
+
+@pytest.mark.timeout(20)
+def test_a_schema_that_refers_to_itself_often_is_sampled_in_few_steps() -> None:
+    names = [f"p{n}" for n in range(30)]
+    itself: Tree = {"$ref": "#/components/schemas/Node"}
+    node: Any = {"type": "object", "properties": dict.fromkeys(names, itself), "required": names}
+    other: Any = {**node, "allOf": [itself] * 30, "required": [*names, "more"]}
+    old, new = (document(itself, Node=each) for each in (node, other))
+    assert [f.rule for f in rest_differences(old, new, TERMS) if f.level is Level.ERROR]

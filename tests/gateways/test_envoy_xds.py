@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -11,13 +12,16 @@ import pytest
 import structlog
 from prometheus_client import REGISTRY
 
-from controlplane.app import App
+from controlplane.app import App, running
 from controlplane.commands.access_token import RevokeToken
+from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
 from controlplane.commands.subscription import IssueCredential, RevokeCredential
 from controlplane.gateway.renderers import Site, envoy, envoy_plans, envoy_resource
+from controlplane.settings import Settings
 from domain.access_token import Role
-from tests.controlplane.gateway.edge import Client, Provider, serving
+from tests.controlplane.gateway.edge import TERMS, Client, Provider, serving
 from tests.gateways.real_envoy import Gateway, gateway, upstream
+from tests.gateways.sold import auth
 
 PATH = "/pets/v1/pets"
 
@@ -174,6 +178,31 @@ async def test_what_envoy_refuses_is_noticed_and_told(
     monkeypatch.undo()
     key, _ = await selling.issue()
     await selling.until(200, key)
+
+
+async def test_tokens_are_verified_by_the_key_sets_of_the_installation(
+    dsn: str, tmp_path: Path
+) -> None:
+    key_sets = tmp_path / "key-sets.json"
+    key_sets.write_bytes(b'{"https://issuer.example": {"keys": []}}')
+    terms = replace(TERMS, auth=auth("JWT", "https://issuer.example", "pets", "client"))
+    async with (
+        running(dsn, Settings(gateway_key_sets=str(key_sets))) as app,
+        serving(app) as client,
+    ):
+        provider = Provider(app)
+        product = await provider.product("pets")
+        plan = await provider.make(DefinePlan(slug="t", name="T", product_ids=(product,)))
+        await provider.do(DraftPlanVersion(plan_id=plan, terms=terms))
+        await provider.do(PublishPlanVersion(plan_id=plan))
+        headers = {"Authorization": f"Bearer {await provider.gateway('edge')}"}
+        await provider.settled()
+
+        path, named = "/v3/discovery:extension_configs", b'{"resource_names":["tokens"]}'
+        async with client.session.post(path, data=named, headers=headers) as response:
+            (config,) = (await response.json())["resources"]
+        (provider_of,) = config["typed_config"]["providers"].values()
+        assert provider_of["local_jwks"]["inline_string"] == '{"keys":[]}'
 
 
 async def test_only_a_gateway_is_answered_and_only_what_there_is(selling: Selling) -> None:

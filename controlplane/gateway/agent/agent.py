@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from controlplane.gateway.agent.gateway import Gateway, GatewayError
-from controlplane.gateway.agent.held import Change, Held
+from controlplane.gateway.agent.held import Change, DocumentOlderError, Held
 from controlplane.gateway.agent.kept import Kept
 from controlplane.gateway.agent.source import Source, SourceError
 from controlplane.gateway.agent.status import UNSERVED, Status
@@ -69,7 +69,7 @@ class Agent:
             log.warning("agent.journal_misfits")
         self._pending = None
         if snapshot and self.held:
-            self.kept.replace(self.held.document())
+            self.kept.replace(self.held.document(), self.held.tombstones)
 
     async def run(self, *, once: bool = False) -> None:
         """Go on until cancelled, or with `once` until the gateway runs the latest."""
@@ -124,7 +124,7 @@ class Agent:
         self.trust.check(document, self.now())
         try:
             if document["full"] or self.held is None:
-                new = Held(document)
+                new = Held(document, self.held, self.kept.tombstones())
                 if self._pending is not None and self.held is not None:
                     self._pending += self.held.changes_to(new)
                 self.held = new
@@ -144,7 +144,7 @@ class Agent:
         """Have the gateway run what is held, and keep it. Raises GatewayError and such."""
         assert self.held is not None
         changes, self._pending = self._pending, []
-        unserved = await self.gateway.enforce(self.held, changes)
+        unserved = await self.gateway.enforce(self.held, None if self.held.keeps_out else changes)
         self._enforced, self._failures, self.status.error = True, 0, ""
         if unserved != self.status.unserved:
             self.status.unserved = unserved
@@ -152,7 +152,7 @@ class Agent:
                 log.warning("agent.unserved", **vars(each))
         unkept, self._unkept = self._unkept, []
         if any(each["full"] or not self.kept.append(each) for each in unkept):
-            self.kept.replace(self.held.document())
+            self.kept.replace(self.held.document(), self.held.tombstones)
 
     async def _acknowledge(self) -> None:
         """Say what the gateway runs, if that was not said."""
@@ -170,6 +170,9 @@ class Agent:
         if self.held and isinstance(error, GatewayError | RenderedInvalidError):
             with suppress(SourceError):
                 await self.source.report(self.held.cursor, str(error))
+        elif self.held and isinstance(error, DocumentOlderError):
+            with suppress(SourceError):
+                await self.source.ahead(self.held.head)
 
     def _tell(self, event: str, error: DomainError) -> None:
         log.error(event, error=str(error), kind=type(error).__name__)

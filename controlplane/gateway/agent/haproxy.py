@@ -87,7 +87,7 @@ class HAProxy:
             files.write(self._folder / haproxy.RECENT, lines.encode())
 
     async def _everything(self, held: Held) -> None:
-        rendered = haproxy.render(held.document(), self._site, self._memo)
+        rendered = haproxy.render(held.enforced(), self._site, self._memo)
         await asyncio.to_thread(haproxy.validate, rendered)
         await asyncio.to_thread(files.write_all, self._folder, rendered.files, last=haproxy.CONFIG)
         self._recent, self._running = {}, ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from domain.aggregate import DomainError
@@ -16,6 +17,8 @@ from domain.routing import (
     canonical,
     leaf,
 )
+from domain.signed import SKEW_S
+from domain.tombstones import Tombstones, epoch_of
 
 _NOT_HEAD = {*LISTS.values(), "since", "removed"}
 
@@ -26,6 +29,10 @@ class ContentHashWrongError(DomainError):
 
 class EmptyByAccidentError(DomainError):
     """The configuration has no rows and does not say that this is intended."""
+
+
+class DocumentOlderError(DomainError):
+    """The document is older than what is held: it was kept for long, or its writer was set back."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,13 @@ class Change:
 class Held:
     """A snapshot, and what was applied to it; rows that did not change stay the same objects."""
 
-    def __init__(self, snapshot: Document) -> None:
-        """Take a snapshot. Raises what `_checked` raises, KeyError or TypeError if it is none."""
+    def __init__(
+        self, snapshot: Document, before: "Held | None" = None, tombstones: Tombstones | None = None
+    ) -> None:
+        """Take a snapshot, in place of what was held before, or with the tombstones of then.
+
+        Raises DocumentOlderError, what `_checked` raises, KeyError or TypeError if it is none.
+        """
         self.head = _head(snapshot)
         self.rows: dict[str, dict[str, Body]] = {
             kind: {row["id"]: row for row in snapshot[name]} for kind, name in LISTS.items()
@@ -52,6 +64,11 @@ class Held:
             leaf(kind, canonical(row)) for kind, rows in self.rows.items() for row in rows.values()
         )
         self._checked(self.head)
+        self.tombstones = tombstones or Tombstones()
+        if before is not None and before.head["group"]["id"] == self.head["group"]["id"]:
+            _require_later(self.head, before.head)
+            self.tombstones = before.tombstones
+            self._remember(before.head, before.changes_to(self))
 
     @property
     def cursor(self) -> str:
@@ -61,6 +78,15 @@ class Held:
     def content_hash(self) -> str:
         """Return the hash that was computed of the rows, not the one that was told."""
         return self._hash.hexdigest()
+
+    @property
+    def keeps_out(self) -> bool:
+        """Whether what it enforces is not simply what changed of what it holds."""
+        return self.tombstones.in_force(epoch_of(self.head))
+
+    def enforced(self) -> Document:
+        """Return the snapshot to enforce: without what was taken away under other epochs."""
+        return self.tombstones.enforced(self.document())
 
     def document(self) -> dict[str, Any]:
         """Return the snapshot, as `domain.routing.apply` would have made it."""
@@ -93,7 +119,8 @@ class Held:
         except DomainError:
             self._put([Change(each.kind, each.id, each.after, each.before) for each in changes])
             raise
-        self.head = {**_head(delta), "full": True}
+        before, self.head = self.head, {**_head(delta), "full": True}
+        self._remember(before, changes)
         return changes
 
     def changes_to(self, other: "Held") -> list[Change]:
@@ -104,6 +131,10 @@ class Held:
             for id_ in {**self.rows[kind], **other.rows[kind]}
             if (before := self.rows[kind].get(id_)) != (after := other.rows[kind].get(id_))
         ]
+
+    def _remember(self, before: Document, changes: Iterable[Change]) -> None:
+        told = ((each.kind, each.id, each.before, each.after) for each in changes)
+        self.tombstones.take(before, self.head, told)
 
     def _put(self, changes: Iterable[Change]) -> None:
         for each in changes:
@@ -120,6 +151,18 @@ class Held:
             raise ContentHashWrongError
         if not any(self.rows[kind] for kind in KINDS) and not head["intentionally_empty"]:
             raise EmptyByAccidentError
+
+
+def _require_later(head: Document, before: Document) -> None:
+    """Raise DocumentOlderError for what can only have been kept somewhere, or of a lost history."""
+    (epoch, position), (held_epoch, held) = (
+        tuple(map(int, each["cursor"].split("."))) for each in (head, before)
+    )
+    issued, held_at = (datetime.fromisoformat(each["issued_at"]) for each in (head, before))
+    if (epoch == held_epoch and position < held) or (
+        epoch != held_epoch and issued < held_at - timedelta(seconds=2 * SKEW_S)
+    ):
+        raise DocumentOlderError
 
 
 def _head(document: Document) -> dict[str, Any]:

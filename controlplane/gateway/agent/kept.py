@@ -13,8 +13,9 @@ import orjson
 import structlog
 
 from controlplane.gateway.agent import files
+from domain.tombstones import Tombstones
 
-SNAPSHOT, JOURNAL = "snapshot.json", "journal.ndjson"
+SNAPSHOT, JOURNAL, TOMBSTONES = "snapshot.json", "journal.ndjson", "tombstones.json"
 JOURNAL_DELTAS = 5_000
 JOURNAL_BYTES = 32 * 2**20
 DOCUMENT_BYTES = 512 * 2**20
@@ -28,7 +29,17 @@ class Kept:
         """Use a directory, which is made if it is not there."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._snapshot, self._journal = folder / SNAPSHOT, folder / JOURNAL
+        self._tombstones = folder / TOMBSTONES
         self._deltas = 0
+
+    def tombstones(self) -> Tombstones:
+        """Return the tombstones there were before the snapshot and its journal."""
+        found = read(self._tombstones)
+        try:
+            return Tombstones((found or {}).get("tombstones", ()))
+        except TypeError:
+            log.warning("agent.file_broken", file=TOMBSTONES, error="TypeError")
+            return Tombstones()
 
     def documents(self) -> Iterator[dict[str, Any]]:
         """Yield the snapshot and then the deltas, as far as they can be read."""
@@ -60,11 +71,12 @@ class Kept:
         self._deltas += 1
         return True
 
-    def replace(self, snapshot: dict[str, Any]) -> None:
-        """Keep a snapshot in place of all there was.
+    def replace(self, snapshot: dict[str, Any], tombstones: Tombstones) -> None:
+        """Keep a snapshot, and what was taken away until then, in place of all there was.
 
         Between the two steps the journal does not fit, which is found when it is read.
         """
+        files.write(self._tombstones, orjson.dumps({"tombstones": tombstones.kept()}))
         files.write(self._snapshot, orjson.dumps(snapshot))
         files.write(self._journal, b"")
         self._deltas = 0

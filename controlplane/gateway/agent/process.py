@@ -6,15 +6,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession
 
 from controlplane.gateway.agent.agent import Agent
-from controlplane.gateway.agent.envoy import Envoy
 from controlplane.gateway.agent.gateway import Gateway
-from controlplane.gateway.agent.haproxy import HAProxy
 from controlplane.gateway.agent.kept import Kept, read
 from controlplane.gateway.agent.source import Source
 from controlplane.gateway.agent.status import Status
@@ -23,7 +22,8 @@ from controlplane.gateway.renderers import Site
 from domain.aggregate import DomainError
 
 STATUS = "status.json"
-GATEWAYS: dict[str, Callable[[Site], Gateway]] = {"envoy": Envoy, "haproxy": HAProxy}
+GATEWAYS = {"envoy": "Envoy", "haproxy": "HAProxy"}
+"""The class that drives a vendor's gateway, in the module of its name."""
 
 
 class FileUnusableError(DomainError):
@@ -58,7 +58,7 @@ async def run(options: Options) -> None:
     async with ClientSession() as session:
         agent = Agent(
             Source(session, options.site.control_plane, options.token, options.group),
-            GATEWAYS[options.vendor](options.site),
+            _gateway(options.vendor, options.site),
             kept,
             Trust(keys),
             Status(options.state / STATUS),
@@ -68,6 +68,13 @@ async def run(options: Options) -> None:
         agent.resume(snapshot)
         with suppress(asyncio.CancelledError):
             await agent.run(once=options.once)
+
+
+def _gateway(vendor: str, site: Site) -> Gateway:
+    # Imported when it is used: the descriptors of Envoy take longer than all the rest.
+    module = import_module(f"controlplane.gateway.agent.{vendor}")
+    drive: Callable[[Site], Gateway] = getattr(module, GATEWAYS[vendor])
+    return drive(site)
 
 
 def _json(path: Path) -> dict[str, Any]:

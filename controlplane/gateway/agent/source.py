@@ -1,5 +1,6 @@
 """The control plane as an agent asks it: the long poll, and the acknowledgement."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +83,20 @@ class Source:
     async def report(self, cursor: str, reason: str) -> None:
         """Say that the gateway cannot run what it should. Raises SourceError."""
         await self._say(_REPORT, {"cursor": cursor, "reason": reason[:REASON_CHARS]})
+
+    async def ahead(self, head: Mapping[str, Any]) -> None:
+        """Prove by what we hold that the control plane was set back. Raises SourceError."""
+        try:
+            async with self.session.post(
+                f"{self.url}/gateway/v1/ahead",
+                json=head,
+                headers=self._headers,
+                timeout=ClientTimeout(total=ANSWER_S, sock_connect=CONNECT_S),
+                allow_redirects=False,
+            ) as response:
+                await response.read()
+        except (ClientError, TimeoutError, OSError) as error:
+            raise SourceError(detail=f"{type(error).__name__}: {error}") from None
 
     async def _say(self, mutation: str, said: dict[str, str]) -> dict[str, Any]:
         try:

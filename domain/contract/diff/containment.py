@@ -28,6 +28,10 @@ _ERRORS = (
     ValueError,
     RemoteReferenceError,
 )
+ALTERNATIVES = 64
+EFFORT = 20_000_000
+"""Bytes of schemas times their alternatives that one comparison asks about; GitHub's takes 1 %."""
+
 _SUBTRACTED_BYTES = 4_000
 """What one larger schema leaves of another may take seconds to compute."""
 
@@ -50,6 +54,7 @@ class Containment:
     old: Document
     new: Document
     _written: dict[tuple[str, bool], PlainSchemas] = field(default_factory=dict)
+    _effort: int = EFFORT
 
     def judge(self, pair: Pair) -> Outcome:
         """Return whether the judging side is content with all that the accepting side says."""
@@ -57,24 +62,33 @@ class Containment:
         if is_rewritten or pair.is_negated:
             return _UNKNOWN  # 1 and "1" are the same text; below a `not` the sides change places.
         try:
-            accepting, judging = (
-                self._plain(pair, side) for side in (pair.accepting, pair.judging)
-            )
+            accepting = self._plain(pair, pair.accepting)
+            judging = self._plain(pair, pair.judging)
             if accepting is None or judging is None:
                 return _UNKNOWN
-            wide, narrow = (_canonical(each) for each in (judging, accepting))
-            answer = wide.covers(narrow)
-            if answer is canonical.Containment.YES:
-                return Outcome(is_contained=True)
-            tells_apart = _telling(accepting, judging)
-            payloads = tuple(filter(tells_apart, samples(accepting)))
-            if not payloads and _is_small(accepting) and _is_small(judging):
-                payloads = tuple(filter(tells_apart, samples(_rest(narrow, wide))))
+            return self._judged(accepting, judging)
         except _ERRORS:
             return _UNKNOWN
-        if payloads or answer is canonical.Containment.NO:
-            return Outcome(is_contained=False, payloads=payloads)
-        return _UNKNOWN
+
+    def _judged(self, accepting: JsonSchema, judging: JsonSchema) -> Outcome:
+        tells_apart = _telling(accepting, judging)
+        payloads = tuple(filter(tells_apart, samples(accepting)))
+        if not payloads and self._is_affordable(accepting, judging):
+            wide, narrow = _canonical(judging), _canonical(accepting)
+            if wide.covers(narrow) is canonical.Containment.YES:
+                return Outcome(is_contained=True)
+            if _is_small(accepting) and _is_small(judging):
+                payloads = tuple(filter(tells_apart, samples(_rest(narrow, wide))))
+        return Outcome(is_contained=False, payloads=payloads) if payloads else _UNKNOWN
+
+    def _is_affordable(self, *schemas: JsonSchema) -> bool:
+        """Whether the answer is worth its time: alternatives multiply where they meet."""
+        spread = max(map(alternatives, schemas))
+        effort = spread * sum(len(orjson.dumps(schema)) for schema in schemas)
+        if spread > ALTERNATIVES or effort > self._effort:
+            return False
+        self._effort -= effort
+        return True
 
     def witness(self, pair: Pair, outcome: Outcome, keyword: str) -> Witness | None:
         """Return a payload that the keyword, as the judging side has it, is the reason for."""
@@ -130,6 +144,23 @@ def _rest(narrow: jsonschema_rs.CanonicalSchema, wide: jsonschema_rs.CanonicalSc
     except _ERRORS:
         return {}
     return rest if isinstance(rest, dict) else {}
+
+
+def alternatives(schema: object) -> int:
+    """Return in how many ways a value can be valid, at most one more than ALTERNATIVES."""
+    if isinstance(schema, list):
+        schema = dict(enumerate(schema))
+    if not isinstance(schema, dict):
+        return 1
+    ways = 1
+    for keyword, value in schema.items():
+        if keyword in ("anyOf", "oneOf") and isinstance(value, list):
+            ways *= max(sum(map(alternatives, value)), 1)
+        else:
+            ways *= alternatives(value)
+        if ways > ALTERNATIVES:
+            return ALTERNATIVES + 1
+    return ways
 
 
 def _is_small(schema: JsonSchema) -> bool:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from domain.contract.document import Tree, shown
 from domain.contract.lint.check import Check, Function, Options, Place, options, plain
+from domain.contract.lint.costs import UNCHECKED, Costs
 from domain.contract.lint.json_schema import (
     DIALECTS,
     PROBLEMS,
@@ -19,6 +20,10 @@ from domain.contract.lint.json_schema import (
 )
 from domain.contract.lint.place import UNDEFINED, Value, is_number, is_truthy, member, text
 from domain.contract.lint.regex import PatternError, PatternTookTooLongError, Regex, regex
+from domain.contract.lint.source import Source
+
+COMPILED, ASKED = 10_000, 50_000
+"""How large the schema of a rule is, and how much of it is asked about one value."""
 
 
 def _simple(is_wrong: Callable[[Value], bool], problem: str) -> Function:
@@ -168,6 +173,9 @@ def _schema(given: Options) -> Check:
         dialect = next((name for name, part in _DECLARED.items() if part in declared), "draft7")
     compiled = validator(given["schema"], dialect, validate_formats=True)
     limit = PROBLEMS if given.get("allErrors") else 1
+    costs = Costs(Source(given["schema"], frozenset()))
+    if costs.of_schema(given["schema"], COMPILED) > COMPILED:
+        raise OptionError("the schema is too large")
 
     def check(value: Value, place: Place) -> Iterator[Problem]:
         if value is UNDEFINED:
@@ -175,6 +183,9 @@ def _schema(given: Options) -> Check:
             return
         whole = place.source.inlined(value) if place.follow else value
         assert whole is not UNDEFINED
+        if costs.is_too_deep(whole) or costs.of_value(given["schema"], whole, ASKED) == ASKED:
+            yield f"{place.name} {UNCHECKED}", place.path
+            return
         yield from schema_problems(compiled, whole, place.path, limit)
 
     return check

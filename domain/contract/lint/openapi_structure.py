@@ -1,12 +1,8 @@
-"""What an OpenAPI document is made of, as a table; JSON Schemas are made of it.
+"""Whether an OpenAPI document is made as its version says."""
 
-The names of members that are required end in an exclamation mark. `X` is a value of that kind,
-`X?` that or a reference to it, `[X]` a list, `{X}` an object with any names.
-"""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import jsonschema_rs
 from jsonschema_rs import ValidationError, ValidationErrorKind
@@ -14,234 +10,39 @@ from jsonschema_rs import ValidationError, ValidationErrorKind
 from domain.contract.document import shown
 from domain.contract.lint.check import Place
 from domain.contract.lint.json_schema import Problem, validator
+from domain.contract.lint.openapi_objects import NEWER, OBJECTS, SIMPLE, Members
 from domain.contract.lint.place import UNDEFINED, Path, Value
 
 PROBLEMS = 1_000
 
-_Members: TypeAlias = Mapping[str, str]
-
-_SIMPLE: dict[str, dict[str, Any]] = {
-    "any": {},
-    "object": {"type": "object"},
-    "text": {"type": "string"},
-    "url": {"type": "string", "format": "uri-reference"},
-    "flag": {"type": "boolean"},
-    "number": {"type": "number"},
-    "count": {"type": "integer", "minimum": 0},
-    "names": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
-    "values": {"type": "array", "minItems": 1},
-    "type": {"enum": ["array", "boolean", "integer", "number", "object", "string"]},
-    "location": {"enum": ["path", "query", "header", "cookie"]},
-    "style": {
-        "enum": [
-            *("matrix", "label", "form", "simple"),
-            *("spaceDelimited", "pipeDelimited", "deepObject"),
-        ]
-    },
-    "scheme": {"enum": ["apiKey", "http", "oauth2", "openIdConnect", "mutualTLS"]},
-    "key location": {"enum": ["header", "query", "cookie"]},
-    "schema or flag": {"if": {"type": "boolean"}, "else": {"$ref": "#/$defs/Schema?"}},
+_STYLES = {
+    "path": ["matrix", "label", "simple"],
+    "query": ["form", "spaceDelimited", "pipeDelimited", "deepObject"],
+    "header": ["simple"],
+    "cookie": ["form"],
 }
-
-_OPERATION: _Members = {
-    "tags": "names",
-    "summary": "text",
-    "description": "text",
-    "externalDocs": "ExternalDocs",
-    "operationId": "text",
-    "parameters": "[Parameter?]",
-    "requestBody": "RequestBody?",
-    "responses!": "Responses",
-    "callbacks": "{Callback?}",
-    "deprecated": "flag",
-    "security": "[SecurityRequirement]",
-    "servers": "[Server]",
-}
-_CARRIER: _Members = {
-    "description": "text",
-    "required": "flag",
-    "deprecated": "flag",
-    "allowEmptyValue": "flag",
-    "style": "style",
-    "explode": "flag",
-    "allowReserved": "flag",
-    "schema": "Schema?",
-    "example": "any",
-    "examples": "{Example?}",
-    "content": "{MediaType}",
-}
-_OBJECTS: dict[str, _Members] = {
-    "Document": {
-        "openapi!": "text",
-        "info!": "Info",
-        "externalDocs": "ExternalDocs",
-        "servers": "[Server]",
-        "security": "[SecurityRequirement]",
-        "tags": "[Tag]",
-        "paths!": "Paths",
-        "components": "Components",
-    },
-    "Info": {
-        "title!": "text",
-        "description": "text",
-        "termsOfService": "url",
-        "contact": "Contact",
-        "license": "License",
-        "version!": "text",
-    },
-    "Contact": {"name": "text", "url": "url", "email": "text"},
-    "License": {"name!": "text", "url": "url"},
-    "Server": {"url!": "text", "description": "text", "variables": "{ServerVariable}"},
-    "ServerVariable": {"enum": "names", "default!": "text", "description": "text"},
-    "Tag": {"name!": "text", "description": "text", "externalDocs": "ExternalDocs"},
-    "ExternalDocs": {"description": "text", "url!": "url"},
-    "PathItem": {
-        "$ref": "text",
-        "summary": "text",
-        "description": "text",
-        "servers": "[Server]",
-        "parameters": "[Parameter?]",
-        **dict.fromkeys(
-            ("get", "put", "post", "delete", "options", "head", "patch", "trace"), "Operation"
-        ),
-    },
-    "Operation": _OPERATION,
-    "Parameter": {"name!": "text", "in!": "location", **_CARRIER},
-    "Header": _CARRIER,
-    "RequestBody": {"description": "text", "content!": "{MediaType}", "required": "flag"},
-    "MediaType": {
-        "schema": "Schema?",
-        "example": "any",
-        "examples": "{Example?}",
-        "encoding": "{Encoding}",
-    },
-    "Encoding": {
-        "contentType": "text",
-        "headers": "{Header?}",
-        "style": "style",
-        "explode": "flag",
-        "allowReserved": "flag",
-    },
-    "Response": {
-        "description!": "text",
-        "headers": "{Header?}",
-        "content": "{MediaType}",
-        "links": "{Link?}",
-    },
-    "Example": {
-        "summary": "text",
-        "description": "text",
-        "value": "any",
-        "externalValue": "url",
-    },
-    "Link": {
-        "operationRef": "url",
-        "operationId": "text",
-        "parameters": "object",
-        "requestBody": "any",
-        "description": "text",
-        "server": "Server",
-    },
-    "Components": {
-        "schemas": "{Schema?}",
-        "responses": "{Response?}",
-        "parameters": "{Parameter?}",
-        "examples": "{Example?}",
-        "requestBodies": "{RequestBody?}",
-        "headers": "{Header?}",
-        "securitySchemes": "{SecurityScheme?}",
-        "links": "{Link?}",
-        "callbacks": "{Callback?}",
-    },
-    "SecurityScheme": {
-        "type!": "scheme",
-        "description": "text",
-        "name": "text",
-        "in": "key location",
-        "scheme": "text",
-        "bearerFormat": "text",
-        "flows": "Flows",
-        "openIdConnectUrl": "url",
-    },
-    "Flows": {
-        "implicit": "ImplicitFlow",
-        "password": "TokenFlow",
-        "clientCredentials": "TokenFlow",
-        "authorizationCode": "CodeFlow",
-    },
-    "ImplicitFlow": {"authorizationUrl!": "url", "refreshUrl": "url", "scopes!": "{text}"},
-    "TokenFlow": {"tokenUrl!": "url", "refreshUrl": "url", "scopes!": "{text}"},
-    "CodeFlow": {
-        "authorizationUrl!": "url",
-        "tokenUrl!": "url",
-        "refreshUrl": "url",
-        "scopes!": "{text}",
-    },
-    "Discriminator": {"propertyName!": "text", "mapping": "{text}"},
-    "Xml": {
-        "name": "text",
-        "namespace": "text",
-        "prefix": "text",
-        "attribute": "flag",
-        "wrapped": "flag",
-    },
-    "Schema": {
-        **dict.fromkeys(("title", "description", "format", "pattern"), "text"),
-        **dict.fromkeys(("multipleOf", "maximum", "minimum"), "number"),
-        **dict.fromkeys(
-            ("maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties"),
-            "count",
-        ),
-        **dict.fromkeys(
-            (
-                *("exclusiveMaximum", "exclusiveMinimum", "uniqueItems", "nullable"),
-                *("readOnly", "writeOnly", "deprecated"),
-            ),
-            "flag",
-        ),
-        **dict.fromkeys(("allOf", "oneOf", "anyOf"), "[Schema?]"),
-        **dict.fromkeys(("not", "items"), "Schema?"),
-        **dict.fromkeys(("default", "example"), "any"),
-        "required": "names",
-        "enum": "values",
-        "type": "type",
-        "properties": "{Schema?}",
-        "additionalProperties": "schema or flag",
-        "discriminator": "Discriminator",
-        "xml": "Xml",
-        "externalDocs": "ExternalDocs",
-    },
-}
-_NEWER: dict[str, _Members] = {
-    "Document": {
-        **{name: kind for name, kind in _OBJECTS["Document"].items() if name != "paths!"},
-        "paths": "Paths",
-        "webhooks": "{PathItem}",
-        "jsonSchemaDialect": "url",
-    },
-    "Info": {**_OBJECTS["Info"], "summary": "text"},
-    "License": {**_OBJECTS["License"], "identifier": "text"},
-    "Operation": {
-        **{name: kind for name, kind in _OPERATION.items() if name != "responses!"},
-        "responses": "Responses",
-    },
-    "Components": {**_OBJECTS["Components"], "pathItems": "{PathItem}"},
+_SCHEMES = {
+    "apiKey": ["name", "in"],
+    "http": ["scheme"],
+    "oauth2": ["flows"],
+    "openIdConnect": ["openIdConnectUrl"],
 }
 _EXTENSIONS: dict[str, Any] = {"^x-": {}}
 _COMPONENT = "^[a-zA-Z0-9._-]+$"
 
 
 def _kind(kind: str) -> dict[str, Any]:
-    if kind in _SIMPLE:
-        return _SIMPLE[kind]
+    if kind in SIMPLE:
+        return SIMPLE[kind]
     if kind.startswith("["):
-        return {"type": "array", "items": _kind(kind[1:-1])}
+        is_set = kind in {"[Parameter?]", "[Tag]"}
+        return {"type": "array", "items": _kind(kind[1:-1]), "uniqueItems": is_set}
     if kind.startswith("{"):
         return {"type": "object", "additionalProperties": _kind(kind[1:-1])}
     return {"$ref": f"#/$defs/{kind}"}
 
 
-def _object(members: _Members) -> dict[str, Any]:
+def _object(members: Members) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {name.removesuffix("!"): _kind(kind) for name, kind in members.items()},
@@ -264,33 +65,43 @@ def _one_of(*names: str) -> dict[str, Any]:
     return {"oneOf": [{"required": [name]} for name in names]}
 
 
-def _needs(kind: str, *names: str) -> dict[str, Any]:
-    of = {"properties": {"type": {"const": kind}}, "required": ["type"]}
-    return {"if": of, "then": {"required": list(names)}}
+def _if(member: str, value: str, then: dict[str, Any]) -> dict[str, Any]:
+    is_so = {"properties": {member: {"const": value}}, "required": [member]}
+    return {"if": is_so, "then": then}
+
+
+_WORDS: dict[type, str] = {
+    ValidationErrorKind.OneOfNotValid: "has neither a schema nor content",
+    ValidationErrorKind.OneOfMultipleValid: "has both a schema and content",
+    ValidationErrorKind.Not: "has both an example and examples",
+}
+"""Of the combinations that the schema below makes, each has one meaning."""
 
 
 @cache
 def _schema(version: str) -> jsonschema_rs.Validator:
     """Return the validator of documents of the version, oas3.0 or oas3.1."""
     is_newer = version == "oas3.1"
-    objects = _OBJECTS | _NEWER if is_newer else _OBJECTS
+    objects = OBJECTS | NEWER if is_newer else OBJECTS
     kinds = {name: _object(members) for name, members in objects.items()}
     kinds |= {
         "Paths": _keyed("^/", "PathItem"),
-        "Callback": {"type": "object", "additionalProperties": _kind("PathItem")},
+        "Callback": _keyed("^(?!x-)", "PathItem"),
         "Responses": _keyed("^(?:default|[1-5](?:[0-9][0-9]|XX))$", "Response?", minProperties=1),
-        "SecurityRequirement": _kind("{names}"),
-        "Reference": {"properties": {"$ref": _SIMPLE["url"]}},
+        "SecurityRequirement": _kind("{texts}"),
+        "Reference": {"properties": {"$ref": SIMPLE["url"]}},
     }
-    kinds["Parameter"] |= _one_of("schema", "content") | {
-        "if": {"properties": {"in": {"const": "path"}}, "required": ["in"]},
-        "then": {"properties": {"required": {"const": True}}, "required": ["required"]},
-    }
+    for name in ("Parameter", "Header"):
+        kinds[name] |= _one_of("schema", "content")
+    kinds["Parameter"]["allOf"] = [
+        _if("in", "path", {"properties": {"required": {"const": True}}, "required": ["required"]}),
+        *(
+            _if("in", location, {"properties": {"style": {"enum": styles}}})
+            for location, styles in _STYLES.items()
+        ),
+    ]
     kinds["SecurityScheme"]["allOf"] = [
-        _needs("apiKey", "name", "in"),
-        _needs("http", "scheme"),
-        _needs("oauth2", "flows"),
-        _needs("openIdConnect", "openIdConnectUrl"),
+        _if("type", kind, {"required": members}) for kind, members in _SCHEMES.items()
     ]
     for members in kinds["Components"]["properties"].values():
         members["propertyNames"] = {"pattern": _COMPONENT}
@@ -299,6 +110,9 @@ def _schema(version: str) -> jsonschema_rs.Validator:
             {"required": [name]} for name in ("paths", "components", "webhooks")
         ]
         kinds["Schema"] = {"$ref": "https://json-schema.org/draft/2020-12/schema"}
+    else:
+        for name in ("Parameter", "Header", "MediaType"):
+            kinds[name]["not"] = {"required": ["example", "examples"]}
     referring = {"type": "object", "required": ["$ref"]}
     kinds |= {
         f"{name}?": {"if": referring, "then": _kind("Reference"), "else": _kind(name)}
@@ -323,9 +137,10 @@ def structure(value: Value, place: Place) -> Iterator[Problem]:
 
 def _problems(error: ValidationError, path: Path) -> Iterator[Problem]:
     there = (*path, *error.instance_path)
-    name = there[-1] if there else "the document"
+    name = shown(str(there[-1])) if there else "the document"
     if isinstance(error.kind, ValidationErrorKind.AdditionalProperties):
         for unexpected in error.kind.unexpected:
             yield f"{shown(unexpected)} is not expected here", (*there, unexpected)
-    else:
-        yield f"{shown(str(name))}: {shown(error.message)}", there
+        return
+    known = next((words for kind, words in _WORDS.items() if isinstance(error.kind, kind)), None)
+    yield f"{name} {known}" if known else f"{name}: {shown(error.message)}", there

@@ -8,10 +8,20 @@ import jsonschema_rs
 from jsonschema_rs import Draft4, Draft202012
 
 from domain.contract.document import Tree
+from domain.contract.lint.costs import UNCHECKED, Costs
 from domain.contract.lint.json_schema import OptionError, Problem, schema_problems, validator
-from domain.contract.lint.place import Path
+from domain.contract.lint.place import UNDEFINED, Path
 from domain.contract.lint.regex import PatternError, regex
 from domain.contract.lint.source import Source, walked
+
+COMPILED = 1_000_000
+"""So many parts of schemas are compiled for one document, which takes up to about 10 s."""
+
+KEPT = 100_000
+"""So many stay compiled at a time, in about 150 MB."""
+
+ASKED, EXPLAINED = 20_000_000, 100_000
+"""So many schemas are asked about a value, and so many about what exactly is wrong with one."""
 
 DOCUMENT = "urn:document:"
 
@@ -33,12 +43,19 @@ class Schemas:
         self.source = source
         self.compiled: dict[tuple[str, str], jsonschema_rs.Validator] = {}
         self.patterns: dict[str, str] = {}
+        self.left_to_compile, self.kept = COMPILED, 0
+        self.left_to_ask, self.left_to_explain = ASKED, EXPLAINED
         self.registries: dict[str, jsonschema_rs.Registry] = {}
 
     @cached_property
     def dialect(self) -> str:
         """The dialect of JSON Schema that the document's version of OpenAPI is closest to."""
         return "draft2020-12" if "oas3.1" in self.source.formats else "draft4"
+
+    @cached_property
+    def costs(self) -> Costs:
+        """What trying values costs here."""
+        return Costs(self.source)
 
     @cached_property
     def directions(self) -> frozenset[str]:
@@ -55,30 +72,56 @@ class Schemas:
         self, value: Tree, path: Path, schema: Path, direction: str
     ) -> Iterator[Problem]:
         """Return the first that the schema at that path says against a value at `path`, if any."""
+        place, target = self._pointed(schema)
+        cost = self.costs.of_value(target, value, self.left_to_ask + 1)
+        if self.costs.is_too_deep(value) or cost > self.left_to_ask:
+            yield f"it {UNCHECKED}", path
+            return
+        self.left_to_ask -= cost
         try:
-            compiled = self._validator(schema, direction)
+            compiled = self._validator(place, target, direction)
         except OptionError as error:
             yield str(error), path
             return
+        if compiled.is_valid(value):
+            return
+        if cost > self.left_to_explain:
+            yield "it is not valid", path
+            return
+        self.left_to_explain -= cost
         yield from schema_problems(compiled, value, path, limit=1)
 
-    def _validator(self, schema: Path, direction: str) -> jsonschema_rs.Validator:
-        value, _ = self.source.at(self.source.root, (), schema, follow=False)
-        reference = value.get("$ref") if isinstance(value, dict) and len(value) == 1 else None
-        if not isinstance(reference, str) or not reference.startswith("#/"):
-            keys = (str(key).replace("~", "~0").replace("/", "~1") for key in schema)
-            reference = "#/" + quote("/".join(keys), safe="/~")
+    def _pointed(self, path: Path) -> tuple[str, Tree]:
+        """Return the schema at the path and a reference to it: its own, if it is nothing else."""
+        value, _ = self.source.at(self.source.root, (), path, follow=False)
+        if isinstance(value, dict) and len(value) == 1 and "$ref" in value:
+            reference = value["$ref"]
+            if isinstance(reference, str) and (target := self.source.target(reference)):
+                return reference, target[0]
+        keys = (str(key).replace("~", "~0").replace("/", "~1") for key in path)
+        return "#/" + quote("/".join(keys), safe="/~"), None if value is UNDEFINED else value
+
+    def _validator(self, place: str, schema: Tree, direction: str) -> jsonschema_rs.Validator:
+        """Return the schema compiled. Raises OptionError when it is none, or costs too much."""
         direction = direction if direction in self.directions else ""
-        compiled = self.compiled.get((reference, direction))
-        if compiled is None:
-            compiled = self.compiled[reference, direction] = validator(
-                {"$ref": DOCUMENT + reference},
-                self.dialect,
-                registry=self._registry(direction),
-                formats=FORMATS,
-                validate_formats=True,
-            )
-        return compiled
+        if (place, direction) in self.compiled:
+            return self.compiled[place, direction]
+        cost = self.costs.of_schema(schema, self.left_to_compile)
+        if cost > self.left_to_compile:
+            raise OptionError(f"it {UNCHECKED}")
+        self.left_to_compile -= cost
+        self.kept += cost
+        if self.kept > KEPT:
+            self.compiled.clear()
+            self.kept = cost
+        self.compiled[place, direction] = made = validator(
+            {"$ref": DOCUMENT + place},
+            self.dialect,
+            registry=self._registry(direction),
+            formats=FORMATS,
+            validate_formats=True,
+        )
+        return made
 
     def _registry(self, direction: str) -> jsonschema_rs.Registry:
         if direction not in self.registries:

@@ -1,7 +1,7 @@
 """Parameters: which there are, where they are, whether they must be sent, how they are written."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.contract.diff.operation_pair import OperationPair
 from domain.contract.diff.pair import Child, Place
@@ -47,6 +47,13 @@ class Parameter:
 
 
 Key = tuple[str, str]
+
+_OF_HEADERS = {
+    "new-required-request-parameter-property": "new-required-request-header-property",
+    "request-parameter-property-became-required": "request-header-property-became-required",
+    "request-parameter-property-became-enum": "request-header-property-became-enum",
+}
+"""What parameters in headers call it."""
 
 
 def parameters(pair: OperationPair) -> Iterator[Finding]:
@@ -101,44 +108,41 @@ def _come(pair: OperationPair, each: Parameter) -> Finding:
 
 
 def _changed(pair: OperationPair, old: Parameter, new: Parameter) -> Iterator[Finding]:
-    def told(change: str, said: str, key: str) -> Finding:
-        pointers = (joined(side.spot.pointer, key) for side in (old, new))
-        return found(f"request-parameter-{change}", pair.where, pointers, f"The {new.noun} {said}.")
-
+    told = [*_written(old, new)]
     if new.is_required and not old.is_required:
-        yield told("became-required", "must now be sent", "required")
+        told.append(("became-required", "must now be sent", "required"))
     elif old.is_required and not new.is_required:
-        yield told("became-optional", "need no longer be sent", "required")
-    written = (old.style, old.is_exploded), (new.style, new.is_exploded)
-    if written[0] != written[1] and _can_be_several(old):
-        said = f"is written in the style {new.style}, before {old.style}"
-        if new.style == old.style:
-            said = f"repeats its name for each element{'' if new.is_exploded else ' no more'}"
-        yield told("serialization-changed", said, "style" if new.style != old.style else "explode")
-    allowed = [each.spot.at("allowReserved").flag() for each in (old, new)]
-    if allowed[0] and not allowed[1]:
-        yield told("serialization-changed", "must escape reserved characters", "allowReserved")
-    allowed = [each.spot.at("allowEmptyValue").flag() for each in (old, new)]
-    if allowed[0] and not allowed[1]:
-        yield told("allows-empty-no-more", "may no longer be empty", "allowEmptyValue")
+        told.append(("became-optional", "need no longer be sent", "required"))
+    for change, said, key in told:
+        pointers = (joined(side.spot.pointer, key) for side in (old, new))
+        sentence = f"The {new.noun} {said}."
+        yield found(f"request-parameter-{change}", pair.where, pointers, sentence)
     stability = lifecycle.life(pair.new).stability
     yield from lifecycle.broken_stability(pair.where, old.spot, new.spot)
-    yield from lifecycle.parameters(
-        pair.where, old.spot, new.spot, f"{new.noun}", pair.terms, stability
-    )
+    yield from lifecycle.parameters(pair.where, old.spot, new.spot, new.noun, pair.terms, stability)
+    is_always_sent = all(each.spot.at("required").flag() for each in (old, new))
     for finding in _schema(pair, old, new):
-        is_always_sent = all(each.spot.at("required").flag() for each in (old, new))
-        if is_always_sent and finding.rule.startswith("request-parameter-default-value"):
-            yield found_as_info(finding)
+        rule, level = finding.rule, finding.level
+        if new.location == "header":
+            rule = _OF_HEADERS.get(rule, rule)
+        if is_always_sent and rule.startswith("request-parameter-default-value"):
+            level = Level.INFO
+        yield replace(finding, rule=rule, level=level)
+
+
+def _written(old: Parameter, new: Parameter) -> Iterator[tuple[str, str, str]]:
+    """Return how the parameter is written in another way: change, predicate, keyword."""
+    change = "serialization-changed"
+    if (old.style, old.is_exploded) != (new.style, new.is_exploded) and _can_be_several(old):
+        if old.style != new.style:
+            yield change, f"is written in the style {new.style}, before {old.style}", "style"
         else:
-            yield finding
-
-
-def found_as_info(finding: Finding) -> Finding:
-    """Return the finding as one that cannot break anybody."""
-    return Finding(
-        finding.rule, Level.INFO, finding.where, finding.old, finding.new, finding.sentence
-    )
+            again = "again" if new.is_exploded else "no more"
+            yield change, f"repeats its name for each element {again}", "explode"
+    if old.spot.at("allowReserved").flag() and not new.spot.at("allowReserved").flag():
+        yield change, "must escape reserved characters", "allowReserved"
+    if old.spot.at("allowEmptyValue").flag() and not new.spot.at("allowEmptyValue").flag():
+        yield "allows-empty-no-more", "may no longer be empty", "allowEmptyValue"
 
 
 def _can_be_several(each: Parameter) -> bool:

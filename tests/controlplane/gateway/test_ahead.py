@@ -8,9 +8,8 @@ import pytest
 
 from controlplane import app as composition
 from controlplane.app import App
+from controlplane.gateway.agent.held import DocumentOlderError, Held
 from controlplane.gateway.ahead import PATH
-from domain.holding import DocumentOlderError, Holding
-from domain.signed import proof
 from tests.controlplane.gateway.edge import Client, Provider, serving
 from tests.given import AT, STRANGER
 
@@ -53,12 +52,12 @@ async def test_a_gateway_that_is_ahead_has_the_epoch_raised_once(
     dsn: str, client: Client, app: App, token: str
 ) -> None:
     shown = await later(client, token, cursor=f"{app.epoch}.9000")
-    holding = Holding(shown)
+    held = Held(shown)
     with pytest.raises(DocumentOlderError):
-        holding.receive(await client.config(token))
+        Held(await client.config(token), held)
 
     async with composition.running(dsn, now=lambda: AT) as other:
-        assert await report(client, token, proof(holding.document)) == (
+        assert await report(client, token, held.head) == (
             200,
             {"raised": True, "epoch": app.epoch + 1},
         )
@@ -68,12 +67,12 @@ async def test_a_gateway_that_is_ahead_has_the_epoch_raised_once(
 
     async with composition.running(dsn, now=lambda: AT) as after, serving(after) as anew:
         assert after.epoch == app.epoch + 1
-        assert await report(anew, token, proof(shown)) == (
+        assert await report(anew, token, shown) == (
             200,
             {"raised": False, "epoch": after.epoch},
         )
         assert not after.history.replaced.is_set()
-        holding.receive(await anew.config(token))
+        assert Held(await anew.config(token), held).cursor.startswith(f"{after.epoch}.")
 
 
 async def test_a_later_epoch_that_was_lost_is_raised_above(
@@ -81,12 +80,12 @@ async def test_a_later_epoch_that_was_lost_is_raised_above(
 ) -> None:
     shown = await later(client, token, cursor=f"{app.epoch + 5}.1")
 
-    assert (await report(client, token, proof(shown)))[1]["epoch"] == app.epoch + 6
+    assert (await report(client, token, shown))[1]["epoch"] == app.epoch + 6
     assert await epoch(app) == app.epoch + 6
 
 
 async def test_what_is_still_there_raises_nothing(client: Client, app: App, token: str) -> None:
-    shown = proof(await client.config(token))
+    shown = await client.config(token)
 
     assert await report(client, token, shown) == (200, {"raised": False, "epoch": app.epoch})
     assert await epoch(app) == app.epoch
