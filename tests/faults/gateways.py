@@ -133,9 +133,7 @@ class Callers:
     def regain(self) -> None:
         """What was not told is told now, once gateways have asked again."""
         self._away, told_s = False, time.monotonic() + PAUSE_S + BOUND_S
-        self.refused_from_s |= {
-            key: told_s for key, at in self.refused_from_s.items() if at == inf
-        }
+        self.refused_from_s |= {key: told_s for key, at in self.refused_from_s.items() if at == inf}
 
     async def status(self, port: int, key: str) -> int:
         """Return the status, 0 when nobody answers."""
@@ -177,14 +175,16 @@ class Callers:
             if key == valid and status != OK:
                 self.wrong.append(f"{port}: {status} for a key that is valid")
             elif key != valid and status != UNAUTHORIZED and late_s > 0:
-                self.wrong.append(f"{self.ports.index(port)}: {status} for a revoked key, {late_s:.2f} s too late")
+                self.wrong.append(
+                    f"{self.ports.index(port)}: {status} for a revoked key, {late_s:.2f} s too late"
+                )
             await asyncio.sleep(BETWEEN_S)
 
 
 @asynccontextmanager
 async def envoy_gateway(folder: Path, url: str, token: str) -> AsyncIterator[int]:
     """Run an Envoy that asks the control plane itself; yield its port."""
-    folder.mkdir()
+    await asyncio.to_thread(folder.mkdir)
     with gateway(folder) as found:
         site = Site(
             str(folder),
@@ -201,10 +201,10 @@ async def envoy_gateway(folder: Path, url: str, token: str) -> AsyncIterator[int
 @asynccontextmanager
 async def haproxy_gateway(folder: Path, url: str, token: str, *said: str) -> AsyncIterator[int]:
     """Run a HAProxy and its agent, as a process; yield its port."""
-    folder.mkdir()
+    await asyncio.to_thread(folder.mkdir)
     site = Site(str(folder), listen_port=free_port(), control_plane=url)
     files.write_all(folder, renderer("haproxy").bootstrap(site))
-    (folder / "token").write_text(token)
+    files.write(folder / "token", token.encode())
     command = [sys.executable, "-m", "controlplane", "gateway", "agent", "--vendor", "haproxy"]
     command += ["--directory", str(folder), "--url", url, "--port", str(site.listen_port)]
     command += ["--token-file", str(folder / "token"), *said]
