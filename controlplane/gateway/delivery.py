@@ -96,10 +96,13 @@ class Delivery:
             raise web.HTTPBadRequest(text=str(error)) from None
         has = asked.has(self._tag(served, ring))
         if asked.wait_s and has and not self._app.stopping.is_set():
+            gateway = self._gateway(caller)
             await self._wait(served, asked.wait_s)
-            # The token may be what was revoked.
-            caller = await self._app.authenticated(bearer(request.headers.get("Authorization")))
-            served = await self.served(caller, asked.group, asked.held)
+            # The token may be what was revoked, or the gateway was drained.
+            again = await self._app.authenticated(bearer(request.headers.get("Authorization")))
+            if again is not caller or not self._stands(again, gateway, served):
+                served = await self.served(again, asked.group, asked.held)
+            caller = again
         tag = self._tag(served, ring)
         if asked.has(tag):
             _NOT_MODIFIED.inc()
@@ -150,11 +153,7 @@ class Delivery:
             or told.caller is not caller  # it is another one once the token has changed
             or told.cursor != told.served.view.cursor
             or told.ring is not self.keyring.at_hand()
-            or not self.mirrors.is_current(caller.organization_id, told.served)
-            or (
-                caller.gateway_id is not None
-                and self._app.services.store.at_hand(caller.gateway_id) is not told.gateway
-            )
+            or not self._stands(caller, told.gateway, told.served)
         ):
             return None
         self.observations.heard(caller)
@@ -162,6 +161,19 @@ class Delivery:
         response = web.Response(status=_304, headers=told.headers)
         response.headers["X-Request-Id"] = self._new_id()
         return response
+
+    def _gateway(self, caller: Caller) -> Aggregate | None:
+        """Return the gateway that asks, as it is at hand."""
+        id_ = caller.gateway_id
+        return None if id_ is None else self._app.services.store.at_hand(id_)
+
+    def _stands(self, caller: Caller, gateway: Aggregate | None, served: Served) -> bool:
+        """Tell whether a caller who was served a view still is: nobody has to be asked for it."""
+        return (
+            (gateway is not None or caller.gateway_id is None)
+            and self._gateway(caller) is gateway
+            and self.mirrors.is_current(caller.organization_id, served)
+        )
 
     def _remember(
         self,
@@ -174,9 +186,9 @@ class Delivery:
         tag = request.headers.get("If-None-Match", "")
         if len(tag) + len(request.raw_path) > POLL_CHARS:
             return
-        at_hand = self._app.services.store.at_hand
-        gateway = None if caller.gateway_id is None else at_hand(caller.gateway_id)
-        told = _Told(caller, gateway, served, served.view.cursor, ring, headers.copy())
+        told = _Told(
+            caller, self._gateway(caller), served, served.view.cursor, ring, headers.copy()
+        )
         self._told[caller.actor, request.raw_path, tag] = told
         if len(self._told) > POLLS_KEPT:
             self._told.popitem(last=False)
