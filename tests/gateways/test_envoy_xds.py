@@ -15,8 +15,8 @@ from prometheus_client import REGISTRY
 
 from controlplane.app import App, running
 from controlplane.commands.access_token import RevokeToken
-from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
 from controlplane.commands.gateway_config import ConfirmEpoch, IntendConfigShrink
+from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
 from controlplane.commands.subscription import IssueCredential, RevokeCredential
 from controlplane.gateway.renderers import Site, envoy, envoy_plans, envoy_resource
 from controlplane.settings import Settings
