@@ -15,10 +15,11 @@ from controlplane.app import App
 from controlplane.commands import Answer, Command, execute
 from controlplane.commands.access_token import IssueToken
 from controlplane.commands.api_product import DefineProduct, PublishProduct
-from controlplane.commands.api_version import DefineVersion, PublishVersion
+from controlplane.commands.api_version import DefineVersion
 from controlplane.commands.application import RegisterApplication
 from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
+from controlplane.commands.review import PublishVersion
 from controlplane.commands.subscription import IssueCredential, RequestSubscription
 from controlplane.commands.team import FormTeam
 from controlplane.context import Caller
