@@ -14,8 +14,7 @@ from domain.contract.diff.same import Sameness
 from domain.contract.diff.spot import Spot
 from domain.contract.diff.terms import Terms
 from domain.contract.diff.view import View, view
-from domain.contract.document import DocumentTooComplexError
-from domain.contract.finding import Finding, Level, Witness
+from domain.contract.finding import TOO_MANY, Finding, Level, Witness
 from domain.contract.rules import (
     lifecycle,
     schema_bounds,
@@ -123,8 +122,8 @@ class Schemas:
     def compare(self, root: Child, where: str, noun: str) -> Iterator[Finding]:
         """Return what changed between two schemas, the nearest first.
 
-        `noun` is what the root is called in a sentence: "the request body". Raises
-        DocumentTooComplexError after STEPS pairs.
+        `noun` is what the root is called in a sentence: "the request body". After STEPS pairs the
+        comparison is given up with an error that says so.
         """
         waiting: deque[tuple[Child, str]] = deque([(root, "")])
         seen: set[tuple[object, ...]] = set()
@@ -137,7 +136,10 @@ class Schemas:
             if pair.key in seen:
                 continue
             seen.add(pair.key)
-            self._count()
+            self._steps += 1
+            if self._steps >= STEPS:
+                yield from self._given_up(where)
+                return
             judged = self._judge(pair)
             subject = f'In {noun}, "{path}"' if path else noun[:1].upper() + noun[1:]
             for said, level, witness in judged.said:
@@ -161,11 +163,10 @@ class Schemas:
         pointers = pair.old.pointer, pair.new.pointer
         yield Finding(rule, LEVELS[rule], where, *pointers, sentence, shown(pair, payload))
 
-    def _count(self) -> None:
-        self._steps += 1
-        if self._steps > STEPS:
-            detail = f"More than {STEPS:,} pairs of schemas are different."
-            raise DocumentTooComplexError(None, detail)
+    def _given_up(self, where: str) -> Iterator[Finding]:
+        if self._steps == STEPS:
+            sentence = f"More than {STEPS:,} schemas differ; from here on they were not compared."
+            yield Finding(TOO_MANY, Level.ERROR, where, None, None, sentence)
 
     def _view(self, spot: Spot) -> View:
         key = (spot.document.about, spot.pointer)

@@ -274,3 +274,37 @@ async def test_the_past_shows_what_was_handed_out(client: Client, provider: Prov
         view = await client.delivery.mirrors.as_of(organization, group, position)
         again = snapshot(view, provider.app.epoch, AT).head
         assert again["content_hash"] == document["content_hash"]
+
+
+async def test_whoever_has_what_is_handed_out_is_behind_nothing(
+    client: Client, provider: Provider
+) -> None:
+    token = await provider.gateway("edge")
+    await provider.settled()
+    await client.config(token)
+
+    async def missing(cursor: str) -> list[int]:
+        """Return what a gateway with a cursor is told to be behind."""
+        await provider.settled()
+        found = await client.delivery.mirrors.changed_at(
+            provider.owner.organization_id,
+            str(provider.ids["edge-group"]),
+            int(cursor.split(".")[1]),
+        )
+        assert found is not None
+        return found
+
+    await retire(provider, "pets")
+    held = (await client.config(token))["cursor"]
+    assert await missing(held) == []
+
+    await provider.do(CancelSubscription(subscription_id=provider.ids["pets-0"]))
+    assert await missing(held) == [provider.position]
+    told = (await client.config(token))["cursor"]
+    assert await missing(told) == []
+
+    while not await held_back(provider):
+        pass
+    await provider.do(ReleaseConfig(group_id=provider.ids["edge-group"], reason="It was meant."))
+    assert await missing(told) == [provider.position]
+    assert await missing((await client.config(token))["cursor"]) == []
