@@ -83,7 +83,7 @@ async def decide(
     """Return what is held back from a group, after deciding what nobody has yet.
 
     The end of a product is held back if more than `percent` of the rows would go with it, or if
-    nothing would be left, unless that was intended. Whoever decides first decides for all processes.
+    nothing would be left, unless that was intended. Whoever decides first decides for all.
     """
     decisions = await _decisions(connection, organization_id, group)
     found: list[Withheld] = []
