@@ -96,8 +96,13 @@ class Provider:
         group = await self.make(
             OpenGatewayGroup(slug=slug, environment="live", product_ids=products)
         )
-        gateway = await self.make(RegisterGateway(group_id=group, name=slug))
-        self.ids |= {f"{slug}-group": group, f"{slug}-gateway": gateway}
+        self.ids[f"{slug}-group"] = group
+        return await self.gateway_of(slug, slug)
+
+    async def gateway_of(self, group: str, name: str) -> str:
+        """Register a gateway of a group; return its token."""
+        command = RegisterGateway(group_id=self.ids[f"{group}-group"], name=name)
+        gateway = self.ids[f"{name}-gateway"] = await self.make(command)
         return await self.token(Role.GATEWAY, gateway_id=gateway)
 
     async def token(
