@@ -155,8 +155,12 @@ def changed(findings: list[Finding]) -> list[ChangedOperation]:
 
 async def _nodes(info: Info, kind: Kind[N], keys: list[Key]) -> list[N]:
     """Return the nodes with these keys, by one statement for all."""
-    asked = [one(info, kind, key) for key in keys]
-    found = await asyncio.gather(*asked)
+
+    async def asked(key: Key) -> N | None:
+        node: N | None = await one(info, kind, key)
+        return node
+
+    found: list[N | None] = await asyncio.gather(*map(asked, keys))
     return [each for each in found if each is not None]
 
 
