@@ -1,6 +1,7 @@
 """`controlplane gateway agent` and `bootstrap`: what runs beside a gateway."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,6 +66,9 @@ def agent(
     keys: Annotated[
         Path | None, typer.Option(help="JWK set of the keys that configurations are signed by.")
     ] = None,
+    key_sets: Annotated[
+        Path | None, typer.Option(help="JSON file of JWK sets by issuer, for plans with JWTs.")
+    ] = None,
     begin: Annotated[Path | None, typer.Option("--from", help="A snapshot to begin with.")] = None,
     wait_s: Annotated[
         float, typer.Option(help="How long a poll is held.", min=0, max=WAIT_S_MAX)
@@ -76,10 +80,13 @@ def agent(
     """Have a gateway enforce what the control plane says, until Ctrl-C or SIGTERM."""
     from controlplane import logs, loop
     from controlplane.gateway.agent.process import Options, run
+    from controlplane.gateway.key_sets import key_sets as read_key_sets
 
     logs.configure("info")
     directory.mkdir(parents=True, exist_ok=True)
     site = _site(vendor, directory, host, port, admin_port, url, token_file)
+    if key_sets:
+        site = replace(site, key_sets=read_key_sets(key_sets))
     token = token_file.read_text().strip() if token_file else os.environ.get(TOKEN, "")
     if not token:
         raise UsageError(f"The gateway's token comes from --token-file or {TOKEN}.")

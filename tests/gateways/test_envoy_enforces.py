@@ -46,6 +46,7 @@ def test_a_key_opens_what_its_plan_includes_and_nothing_else(edge: Edge) -> None
     assert edge.call("/pets/v1/pets", "unknown").status == 401
     assert edge.call("/pets/v1/pets", "x" * 5_000).status == 401
     assert edge.call("/orders/admin/v1/orders", key).status == 403
+    assert not [each for each in edge.call("/pets/v1/pets", key).headers if "ratelimit" in each]
     refused = edge.call("/pets/v1/pets")
     assert refused.headers["www-authenticate"] == 'ApiKey header="x-api-key"'
     assert refused.headers["content-type"] == "application/problem+json"
