@@ -1,7 +1,6 @@
 """`controlplane gateway agent` and `bootstrap`: what runs beside a gateway."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,13 +79,10 @@ def agent(
     """Have a gateway enforce what the control plane says, until Ctrl-C or SIGTERM."""
     from controlplane import logs, loop
     from controlplane.gateway.agent.process import Options, run
-    from controlplane.gateway.key_sets import key_sets as read_key_sets
 
     logs.configure("info")
     directory.mkdir(parents=True, exist_ok=True)
-    site = _site(vendor, directory, host, port, admin_port, url, token_file)
-    if key_sets:
-        site = replace(site, key_sets=read_key_sets(key_sets))
+    site = _site(vendor, directory, host, port, admin_port, url, token_file, key_sets)
     token = token_file.read_text().strip() if token_file else os.environ.get(TOKEN, "")
     if not token:
         raise UsageError(f"The gateway's token comes from --token-file or {TOKEN}.")
@@ -113,7 +109,9 @@ def _site(  # what the options of both commands say
     admin_port: int,
     url: str,
     token_file: Path | None,
+    issuers: Path | None = None,
 ) -> "Site":
+    from controlplane.gateway.key_sets import key_sets
     from controlplane.gateway.renderers import RENDERERS, Site
 
     if vendor not in RENDERERS:
@@ -125,4 +123,5 @@ def _site(  # what the options of both commands say
         admin_port=admin_port,
         control_plane=url.rstrip("/"),
         token_file=str(token_file.resolve()) if token_file else "",
+        key_sets=key_sets(issuers) if issuers else {},
     )
