@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from joserfc import jwk, jwt
@@ -27,6 +26,7 @@ from tests.processes import environment
 
 PATH, ISSUER = "/pets/v1/pets", "https://issuer.example/"
 NOWHERE = "http://127.0.0.1:1"
+TOKEN = {"CONTROLPLANE_GATEWAY_TOKEN": "token"}
 KEY_SETS, KEYS, SNAPSHOT = "key-sets.json", "keys.json", "snapshot.json"
 
 
@@ -106,7 +106,9 @@ async def test_a_gateway_begins_with_a_signed_snapshot_and_with_no_other(
         begin = ("--from", str(tmp_path / SNAPSHOT), "--keys")
         async with edge(tmp_path, NOWHERE, token, started=False) as gateway:
             async with running(gateway, token, *begin, str(tmp_path / "others.json")):
-                await gateway.until(lambda: "trusted" in (gateway.said()["error"] or ""))
+                log = tmp_path / "agent.log"
+                await gateway.until(lambda: b"DocumentUntrustedError" in log.read_bytes())
+                await gateway.until(lambda: gateway.said()["error"])  # it asks on
                 assert await gateway.status_of(PATH, key) == 404
 
             async with running(gateway, token, *begin, str(tmp_path / KEYS)):
@@ -142,10 +144,8 @@ def test_a_file_that_is_not_what_it_should_be_is_named_in_one_line(
     if content is not None:
         file.write_text(content)
     terminal = Terminal(dsn, monkeypatch, capfd)
-    named: dict[str, Any] = {"CONTROLPLANE_GATEWAY_TOKEN": "token"}
-
     agent = ("gateway", "agent", "--vendor", "haproxy", "--directory", str(tmp_path))
-    done = terminal(*agent, "--url", NOWHERE, option, str(file), **named)
+    done = terminal(*agent, "--url", NOWHERE, option, str(file), **TOKEN)
 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -3,13 +3,16 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from domain import routing
 from domain.plan_terms import Quota
 from tests.gateways import sold
+from tests.gateways.certified import certified
 from tests.gateways.haproxy_edge import Edge, serving
+from tests.gateways.real_envoy import upstream
 from tests.gateways.sold import id_of, limit
 
 FREE, FIVE, PETS = f"{id_of('free')}-1", f"{id_of('five')}-1", str(id_of("pets"))
@@ -211,6 +214,23 @@ def test_graphql_is_one_operation_at_its_base(edge: Edge) -> None:
     for path in ("/graph/v1", "/graph/v1/"):
         assert edge.call(path, key, "POST").seen["path"] == "/graphql"
     assert edge.status("/graph/v1/more", key, "POST") == 404
+
+
+def test_an_upstream_behind_tls_is_called_only_if_it_is_the_one(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    right, wrong = (certified(tmp_path, authority, f"127.0.0.{n}") for n in (1, 9))
+    with (
+        upstream(right) as url,
+        upstream(wrong) as another,
+        serving(tmp_path, ca_file=str(authority)) as edge,
+    ):
+        product = edge.sold.product("tls")
+        edge.sold.version(product, url, ["GET /things"])
+        edge.sold.version(product, another, ["GET /things"], number="2.0.0")
+        key, _ = edge.subscribe(edge.sold.plan("tls", product))
+
+        assert edge.call("/tls/v1/things", key).seen["path"] == "/things"
+        assert edge.status("/tls/v2/things", key) == 503
 
 
 def test_what_cannot_be_enforced_is_told_and_refused(edge: Edge) -> None:
