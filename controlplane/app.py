@@ -15,6 +15,7 @@ from asyncpg import Connection, Record
 from controlplane import secret
 from controlplane.auth import Bearers
 from controlplane.context import Caller, Context, Services
+from controlplane.contracts.judge import Judge
 from controlplane.gateway.mirrors import Mirrors
 from controlplane.processes.timer import keep_time
 from controlplane.settings import Settings
@@ -160,8 +161,11 @@ async def running(
         writer = Writer(connect_checked, budget_s)
         store = EventStore(pool, writer, budget_s)
         vault = Vault(pool, entropy, budget_s)
+        judge = Judge(pool, budget_s)
+        stack.push_async_callback(judge.close)
         services = Services(
-            store, vault, pool, now, new_id, entropy, history.epoch, settings.log_commands
+            *(store, vault, pool, now, new_id, entropy, history.epoch, judge, budget_s),
+            log_commands=settings.log_commands,
         )
         projector = Projector(pool, PROJECTIONS, budget_s)
         await projector.prepare()

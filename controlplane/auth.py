@@ -16,6 +16,8 @@ _PRODUCT = {
     "product:publish",
     "version:define",
     "version:publish",
+    "version:review",
+    "version:override",
     "plan:define",
     "page:write",
     "plan:publish",
@@ -43,7 +45,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
         | _CONSUMER
         | _PLATFORM
         | {"audit:read", "token:issue", "token:revoke", "team:form", "developer:register"}
-        | {"credential:import", "organization:configure"}
+        | {"credential:import", "organization:configure", "contract:govern"}
     ),
     Role.PRODUCT_MANAGER: frozenset(_READ | _PRODUCT | {"team:form", "developer:register"}),
     Role.DEVELOPER: frozenset(

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from uuid import UUID
 
+from controlplane.contracts.judge import Judge
 from controlplane.store import Pool
 from controlplane.store.eventstore import EventStore
 from controlplane.store.vault import Vault
@@ -50,6 +51,9 @@ class Services:
     entropy: Callable[[int], bytes]
     epoch: int
     """Of the history that the process follows; in another one it starts over."""
+    judge: Judge
+    budget_s: float
+    """How long one question waits for the database."""
     log_commands: bool = False
 
 

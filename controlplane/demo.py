@@ -10,11 +10,11 @@ from controlplane.app import App
 from controlplane.auth import process
 from controlplane.commands import Command, execute
 from controlplane.commands.access_token import IssueToken, RevokeToken
-from controlplane.commands.api_version import PublishVersion
 from controlplane.commands.application import RegisterApplication
 from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
 from controlplane.commands.organization import EstablishOrganization
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
+from controlplane.commands.review import PublishVersion
 from controlplane.commands.subscription import (
     AcceptSubscription,
     CancelSubscription,
@@ -30,7 +30,7 @@ from controlplane.importing import Target, begun_by, import_document
 from controlplane.store.eventstore import head
 from domain.access_token import Role
 from domain.api_product import Visibility
-from domain.api_version import Upstream, VersionState
+from domain.api_version import Upstream
 from domain.plan import (
     Approval,
     LimitAlgorithm,
@@ -42,11 +42,11 @@ from domain.plan import (
     RateLimit,
 )
 from domain.subscription import Subscription, SubscriptionState
+from domain.version_life import VersionState
 
 SLUG = "demo"
 TOKEN_NAME = "demo"  # noqa: S105  # no secret
-ENVIRONMENT = "production"
-GROUP = "edge"
+ENVIRONMENT, GROUP = "production", "edge"
 FIRST_OWNER = "first owner"
 PENDING, ACTIVE = SubscriptionState.PENDING, SubscriptionState.ACTIVE
 

@@ -11,7 +11,8 @@ from uuid import UUID
 
 from controlplane.commands import Answer, execute
 from controlplane.commands.api_product import DefineProduct, PublishProduct
-from controlplane.commands.api_version import DefineVersion, PublishVersion
+from controlplane.commands.api_version import DefineVersion
+from controlplane.commands.review import PublishVersion
 from controlplane.context import Context
 from domain.api_product import Visibility
 from domain.api_version import Upstream

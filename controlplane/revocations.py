@@ -134,7 +134,7 @@ def lines(file: Iterable[bytes]) -> Iterator[Line]:
 async def raise_epoch(dsn: str, above: int = 0) -> int:
     """Have what was given out before be of another epoch, above this one too; return the new one.
 
-    For a restore by which neither server nor database became another. Restart what runs.
+    For a restore by which neither server nor database became another. What runs starts over.
     """
     connection = await asyncpg.connect(dsn, timeout=CONNECT_S)
     try:

@@ -9,6 +9,7 @@ from uuid import UUID
 from domain import text
 from domain.aggregate import Aggregate, DomainError, First, Why
 from domain.audience import Visibility, audience
+from domain.contract_policy import ContractPolicy
 from domain.sunset import promised, require_reached
 
 __all__ = ["ApiProduct", "ProductState", "Visibility"]
@@ -53,6 +54,7 @@ class ApiProduct(Aggregate):
     def __init__(self) -> None:
         self.state = ProductState.DRAFT
         self.sunset_at: datetime | None = None
+        self.contract_policy: ContractPolicy | None = None
 
     @classmethod
     def define(
@@ -157,6 +159,16 @@ class ApiProduct(Aggregate):
         if self.state is not ProductState.RETIRED:
             raise ProductNotRetiredError
         self.emit(self.Reinstated, at, why)
+
+    def adopt_contract_policy(
+        self, policy: ContractPolicy, rules: frozenset[str], *, at: datetime, why: Why
+    ) -> None:
+        """Have contracts keep to this from now on; `rules` are the ids of all rules there are.
+
+        Raises ContractPolicyInvalidError, LabelInvalidError, ProseInvalidError.
+        """
+        policy.require_valid(rules, at)
+        self.emit(self.ContractPolicyAdopted, at, why, policy=policy)
 
     def _require_published(self) -> None:
         if self.state is not ProductState.PUBLISHED:
@@ -280,3 +292,14 @@ class ApiProduct(Aggregate):
             """Be deprecated again, without a sunset."""
             aggregate.state = ProductState.DEPRECATED
             aggregate.sunset_at = None
+
+    @dataclass(frozen=True)
+    class ContractPolicyAdopted(Aggregate.Event):
+        """It was decided what contracts have to keep to, in place of what was decided before."""
+
+        TOPIC = "api_product.contract_policy_adopted"
+        policy: ContractPolicy
+
+        def apply(self, aggregate: "ApiProduct") -> None:
+            """Keep the policy."""
+            aggregate.contract_policy = self.policy

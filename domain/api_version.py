@@ -3,15 +3,36 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Any, Self
 from uuid import UUID
 
 from domain import text
-from domain.aggregate import Aggregate, DomainError, First, Value, Why
+from domain.aggregate import Aggregate, First, Value, Why
+from domain.contract.gate import GateResult
 from domain.contract.operation import Operation
 from domain.contract.read import Contract
 from domain.sunset import promised, require_reached
+from domain.version_life import (
+    ApiReservedError,
+    ChangesCommentMissingError,
+    FourEyesError,
+    GateFailedError,
+    GateOpenError,
+    OverrideReasonMissingError,
+    ReviewOutdatedError,
+    SuccessorInvalidError,
+    TooManyUpstreamsError,
+    VersionBlockedError,
+    VersionNotApprovedError,
+    VersionNotBlockedError,
+    VersionNotDeprecatedError,
+    VersionNotDraftError,
+    VersionNotInReviewError,
+    VersionNotPublishedError,
+    VersionNotRetiredError,
+    VersionNumberInvalidError,
+    VersionState,
+)
 
 UPSTREAMS = 20
 DEFAULT_API = "default"
@@ -24,55 +45,6 @@ _NUMBER = re.compile(
     rf"{_PART}\.{_PART}\.{_PART}(-{_BEFORE}(\.{_BEFORE}){{0,8}})?(\+{_BUILD}(\.{_BUILD}){{0,8}})?",
     re.ASCII,
 )
-
-
-class VersionState(Enum):
-    """Where a version is in its life."""
-
-    DRAFT = "DRAFT"
-    PUBLISHED = "PUBLISHED"
-    DEPRECATED = "DEPRECATED"
-    RETIRED = "RETIRED"
-
-
-class VersionNumberInvalidError(DomainError):
-    """A version number is semantic: MAJOR.MINOR.PATCH, such as 1.4.0 or 2.0.0-rc.1."""
-
-
-class VersionNotDraftError(DomainError):
-    """Only a draft version can be published."""
-
-
-class VersionNotPublishedError(DomainError):
-    """Only a published version can be deprecated, or taken back from gateways."""
-
-
-class VersionNotDeprecatedError(DomainError):
-    """Only a deprecated version has a sunset, can be retired, or relieved of its deprecation."""
-
-
-class VersionNotRetiredError(DomainError):
-    """Only a retired version can be reinstated."""
-
-
-class VersionBlockedError(DomainError):
-    """The version is blocked already."""
-
-
-class VersionNotBlockedError(DomainError):
-    """The version is not blocked."""
-
-
-class ApiReservedError(DomainError):
-    """An API is not called v1 or the like: gateways would take it for a version of another."""
-
-
-class SuccessorInvalidError(DomainError):
-    """A version is succeeded by another one of the same product."""
-
-
-class TooManyUpstreamsError(DomainError):
-    """A version has at most 20 upstreams, one for each environment."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +64,20 @@ class ApiVersion(Aggregate):
     def __init__(self) -> None:
         self.state = VersionState.DRAFT
         self.product_id = UUID(int=0)
+        self.api = DEFAULT_API
+        self.number = ""
+        self.contract_sha256 = ""
         self.sunset_at: datetime | None = None
         self.blocked = False
+        self.submitted_by = ""
+        self.reviewed: GateResult | None = None
+        self.approved = False
+        self.overridden: GateResult | None = None
+
+    @property
+    def in_service(self) -> bool:
+        """Whether there may be subscribers who call it."""
+        return self.state in {VersionState.PUBLISHED, VersionState.DEPRECATED}
 
     @classmethod
     def define(
@@ -142,11 +126,79 @@ class ApiVersion(Aggregate):
             api=api,
         )
 
-    def publish(self, *, at: datetime, why: Why) -> None:
-        """Let gateways route to it. Raises VersionNotDraftError."""
+    def submit(self, gate: GateResult | None, comment: str, *, at: datetime, why: Why) -> None:
+        """Have it reviewed, with what the gate says; None when it follows no version.
+
+        Raises VersionNotDraftError, ProseInvalidError.
+        """
         if self.state is not VersionState.DRAFT:
             raise VersionNotDraftError
+        self.emit(self.Submitted, at, why, gate=gate, comment=text.prose(comment, "comment"))
+
+    def approve(self, comment: str, *, four_eyes: bool, at: datetime, why: Why) -> None:
+        """Let it be published. Raises VersionNotInReviewError, FourEyesError, ProseInvalidError."""
+        if self.state is not VersionState.IN_REVIEW or self.approved:
+            raise VersionNotInReviewError
+        if four_eyes and why["actor"] == self.submitted_by:
+            raise FourEyesError
+        self.emit(self.Approved, at, why, comment=text.prose(comment, "comment"))
+
+    def request_changes(self, comment: str, *, at: datetime, why: Why) -> None:
+        """Make it a draft again, and say what to change.
+
+        Raises VersionNotInReviewError, ChangesCommentMissingError, ProseInvalidError.
+        """
+        if self.state is not VersionState.IN_REVIEW:
+            raise VersionNotInReviewError
+        if not text.prose(comment, "comment").strip():
+            raise ChangesCommentMissingError("comment")
+        self.emit(self.ChangesRequested, at, why, comment=comment)
+
+    def override_gate(self, gate: GateResult | None, *, at: datetime, why: Why) -> None:
+        """Let it pass in spite of what the gate says now.
+
+        Raises VersionNotDraftError, GateOpenError, OverrideReasonMissingError.
+        """
+        if self.state not in {VersionState.DRAFT, VersionState.IN_REVIEW}:
+            raise VersionNotDraftError
+        if gate is None or not gate.refused:
+            raise GateOpenError
+        if not why["reason"].strip():
+            raise OverrideReasonMissingError("reason")
+        self.emit(self.GateOverridden, at, why, gate=gate)
+
+    def publish(
+        self,
+        gate: GateResult | None = None,
+        *,
+        must_be_reviewed: bool = False,
+        at: datetime,
+        why: Why,
+    ) -> None:
+        """Let gateways route to it; `gate` is what the gate says now, None if it follows nothing.
+
+        A draft that follows another version is submitted by this too. Raises VersionNotDraftError,
+        VersionNotApprovedError, ReviewOutdatedError, GateFailedError.
+        """
+        if self.state not in {VersionState.DRAFT, VersionState.IN_REVIEW}:
+            raise VersionNotDraftError
+        if not self.approved and (must_be_reviewed or self.state is VersionState.IN_REVIEW):
+            raise VersionNotApprovedError
+        if self.approved and _follows(gate) != _follows(self.reviewed):
+            raise ReviewOutdatedError
+        if gate is not None:
+            if gate.refused and not self._overrides(gate):
+                raise GateFailedError("version_id", gate.remedy)
+            if self.state is VersionState.DRAFT:
+                self.submit(gate, "", at=at, why=why)
         self.emit(self.Published, at, why)
+
+    def _overrides(self, gate: GateResult) -> bool:
+        """Whether the gate was overridden for this, and there are no more breaks than then."""
+        known = self.overridden
+        return (
+            known is not None and _follows(known) == _follows(gate) and known.errors >= gate.errors
+        )
 
     def withdraw_publication(self, *, at: datetime, why: Why) -> None:
         """Make it a draft again, published by mistake. Raises VersionNotPublishedError."""
@@ -248,6 +300,58 @@ class ApiVersion(Aggregate):
         def apply(self, aggregate: "ApiVersion") -> None:
             """Belong to the product."""
             aggregate.product_id = self.product_id
+            aggregate.api = self.api
+            aggregate.number = self.number
+            aggregate.contract_sha256 = self.contract_sha256
+
+    @dataclass(frozen=True)
+    class Submitted(Aggregate.Event):
+        """The version is to be reviewed, with what the gate says; None if it follows nothing."""
+
+        TOPIC = "api_version.submitted"
+        gate: GateResult | None
+        comment: str
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Be in review."""
+            aggregate.state = VersionState.IN_REVIEW
+            aggregate.submitted_by = self.why["actor"]
+            aggregate.reviewed = self.gate
+            aggregate.approved = False
+
+    @dataclass(frozen=True)
+    class Approved(Aggregate.Event):
+        """A reviewer lets the version be published."""
+
+        TOPIC = "api_version.approved"
+        comment: str
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Be approved."""
+            aggregate.approved = True
+
+    @dataclass(frozen=True)
+    class ChangesRequested(Aggregate.Event):
+        """A reviewer wants the version changed before it is published."""
+
+        TOPIC = "api_version.changes_requested"
+        comment: str
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Be a draft again."""
+            aggregate.state = VersionState.DRAFT
+            aggregate.approved = False
+
+    @dataclass(frozen=True)
+    class GateOverridden(Aggregate.Event):
+        """Somebody lets the version pass in spite of what the gate says; the envelope says why."""
+
+        TOPIC = "api_version.gate_overridden"
+        gate: GateResult
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Keep what was overridden."""
+            aggregate.overridden = self.gate
 
     @dataclass(frozen=True)
     class Published(Aggregate.Event):
@@ -268,6 +372,7 @@ class ApiVersion(Aggregate):
         def apply(self, aggregate: "ApiVersion") -> None:
             """Be a draft again."""
             aggregate.state = VersionState.DRAFT
+            aggregate.approved = False
 
     @dataclass(frozen=True)
     class Deprecated(Aggregate.Event):
@@ -345,3 +450,8 @@ class ApiVersion(Aggregate):
         def apply(self, aggregate: "ApiVersion") -> None:
             """Be blocked no more."""
             aggregate.blocked = False
+
+
+def _follows(gate: GateResult | None) -> str:
+    """Return the contract that a version was compared with, "" for none."""
+    return "" if gate is None else gate.follows_sha256

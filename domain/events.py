@@ -16,6 +16,7 @@ from domain.invitation import Invitation
 from domain.organization import Organization
 from domain.page import Page
 from domain.plan import Plan
+from domain.release_line import ReleaseLine
 from domain.reservation import Reservation
 from domain.subscription import Subscription
 from domain.team import Team
@@ -32,6 +33,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
     Organization,
     Page,
     Plan,
+    ReleaseLine,
     Reservation,
     Subscription,
     Team,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from domain import text
 from domain.aggregate import Aggregate, DomainError, First, Why
+from domain.contract_policy import ContractPolicy
 
 
 class RegistrationOpenError(DomainError):
@@ -24,6 +25,7 @@ class Organization(Aggregate):
 
     def __init__(self) -> None:
         self.registration_open = False
+        self.contract_policy: ContractPolicy | None = None
 
     @classmethod
     def establish(
@@ -58,6 +60,16 @@ class Organization(Aggregate):
         if not self.registration_open:
             raise RegistrationClosedError(about)
 
+    def adopt_contract_policy(
+        self, policy: ContractPolicy, rules: frozenset[str], *, at: datetime, why: Why
+    ) -> None:
+        """Have contracts keep to this from now on; `rules` are the ids of all rules there are.
+
+        Raises ContractPolicyInvalidError, LabelInvalidError, ProseInvalidError.
+        """
+        policy.require_valid(rules, at)
+        self.emit(self.ContractPolicyAdopted, at, why, policy=policy)
+
     @dataclass(frozen=True)
     class Established(First):
         """An operator of the installation let an organization in."""
@@ -85,3 +97,14 @@ class Organization(Aggregate):
         def apply(self, aggregate: "Organization") -> None:
             """Be closed."""
             aggregate.registration_open = False
+
+    @dataclass(frozen=True)
+    class ContractPolicyAdopted(Aggregate.Event):
+        """It was decided what contracts have to keep to, in place of what was decided before."""
+
+        TOPIC = "organization.contract_policy_adopted"
+        policy: ContractPolicy
+
+        def apply(self, aggregate: "Organization") -> None:
+            """Keep the policy."""
+            aggregate.contract_policy = self.policy

@@ -28,9 +28,10 @@ from uuid import UUID
 import orjson
 
 from domain.api_product import ProductState
-from domain.api_version import DEFAULT_API, Upstream, VersionState
+from domain.api_version import DEFAULT_API, Upstream
 from domain.contract.operation import Operation
 from domain.plan_terms import Override, PlanTerms, Quota, RateLimit
+from domain.version_life import VersionState
 
 FORMAT = 1
 MAX_STALENESS_S = 24 * 3_600

@@ -1,11 +1,13 @@
 """The organizations of the installation."""
 
+import orjson
+
 from domain.aggregate import Aggregate
 from domain.organization import Organization
 from projections.readmodel import Key, Recorded, Rows, Table
 
 NAME = "organization"
-VERSION = 2
+VERSION = 3
 ORGANIZATION = Table(
     "organization",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -13,6 +15,7 @@ ORGANIZATION = Table(
         "slug": "text",
         "name": "text",
         "registration_open": "boolean",
+        "contract_policy": "jsonb",  # null for none of its own
         "version": "bigint",
         "created_at": "timestamptz",
     },
@@ -23,6 +26,7 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     Organization.Established,
     Organization.RegistrationOpened,
     Organization.RegistrationClosed,
+    Organization.ContractPolicyAdopted,
 )
 
 
@@ -45,3 +49,5 @@ def project(recorded: Recorded, rows: Rows) -> None:
             row["registration_open"] = True
         case Organization.RegistrationClosed():
             row["registration_open"] = False
+        case Organization.ContractPolicyAdopted():
+            row["contract_policy"] = orjson.dumps(event.policy).decode()

@@ -7,10 +7,11 @@ import orjson
 from domain.aggregate import Aggregate
 from domain.api_product import ApiProduct, ProductState
 from domain.api_version import ApiVersion
+from domain.version_life import VersionState
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "product"
-VERSION = 2
+VERSION = 3
 PRODUCT = Table(
     "product",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -24,6 +25,7 @@ PRODUCT = Table(
         "owner": "text",
         "state": "text",
         "listed": "boolean",  # published, deprecated or not: in the catalogue
+        "contract_policy": "jsonb",  # null for none of its own
         "deprecated_at": "timestamptz",
         "sunset_at": "timestamptz",
         "version": "bigint",
@@ -94,7 +96,12 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     ApiProduct.DeprecationWithdrawn,
     ApiProduct.Retired,
     ApiProduct.Reinstated,
+    ApiProduct.ContractPolicyAdopted,
     ApiVersion.Defined,
+    ApiVersion.Submitted,
+    ApiVersion.Approved,
+    ApiVersion.ChangesRequested,
+    ApiVersion.GateOverridden,
     ApiVersion.Published,
     ApiVersion.PublicationWithdrawn,
     ApiVersion.Deprecated,
@@ -133,13 +140,16 @@ def project(recorded: Recorded, rows: Rows) -> None:
         case ApiProduct.AudienceChosen():
             row["visibility"] = event.visibility
             row["team_ids"] = orjson.dumps(event.team_ids, str).decode()
+        case ApiProduct.ContractPolicyAdopted():
+            row["contract_policy"] = orjson.dumps(event.policy).decode()
         case ApiVersion.Defined():
             row |= _defined(event)
             rows.update(_operations(recorded, event))
-        case ApiVersion.Blocked():
-            row["blocked_at"] = event.timestamp
-        case ApiVersion.Unblocked():
-            row["blocked_at"] = None
+        case ApiVersion.Submitted():
+            row |= {"state": VersionState.IN_REVIEW.value, "listed": False}
+        case ApiVersion.Blocked() | ApiVersion.Unblocked():
+            blocked = isinstance(event, ApiVersion.Blocked)
+            row["blocked_at"] = event.timestamp if blocked else None
         case _:
             row |= _lived(event)
 
@@ -150,7 +160,11 @@ def _lived(event: Aggregate.Event) -> Row:
     match event:
         case ApiProduct.Published() | ApiVersion.Published():
             change = _state(ProductState.PUBLISHED)
-        case ApiProduct.PublicationWithdrawn() | ApiVersion.PublicationWithdrawn():
+        case (
+            ApiProduct.PublicationWithdrawn()
+            | ApiVersion.PublicationWithdrawn()
+            | ApiVersion.ChangesRequested()
+        ):
             change = _state(ProductState.DRAFT)
         case ApiProduct.Deprecated() | ApiVersion.Deprecated():
             change = _state(ProductState.DEPRECATED)

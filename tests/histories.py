@@ -14,9 +14,11 @@ import hypothesis.strategies as st
 from domain.access_token import AccessToken, Role
 from domain.aggregate import Aggregate, DomainError, Value, Why
 from domain.api_product import ApiProduct, ProductState, Visibility
-from domain.api_version import ApiVersion, Upstream, VersionState
+from domain.api_version import ApiVersion, Upstream
 from domain.application import Application
+from domain.contract.gate import GateResult
 from domain.contract.read import read_contract
+from domain.contract_policy import ContractPolicy
 from domain.credential import HashAlgorithm
 from domain.developer import Developer, TeamRole
 from domain.gateway import Gateway
@@ -26,10 +28,12 @@ from domain.organization import Organization
 from domain.page import Page
 from domain.plan import Plan, PlanState, PlanTerms, Price, Quota, RateLimit
 from domain.plan_terms import Auth
+from domain.release_line import ReleaseLine
 from domain.reservation import Reservation
 from domain.sealed import Sealed
 from domain.subscription import Subscription, SubscriptionState
 from domain.team import Team
+from domain.version_life import VersionState
 from projections.readmodel import Recorded
 from tests.given import ACE, AT, BAD, PETSTORE, WHY
 
@@ -78,6 +82,10 @@ TERMS = (
     PlanTerms(None, None, None, "AUTOMATIC", auth=Auth("KEYLESS")),
 )
 CONTRACT = read_contract(PETSTORE)
+POLICY = ContractPolicy(review_required=True)
+GATE = GateResult(
+    *(UUID(int=1), "1.0.0", "f" * 64, "e" * 64), 1, 2, 3, ignored=0, proposed="2.0.0", refused=True
+)
 
 
 class History:
@@ -189,10 +197,11 @@ class History:
                 why=why,
             ),
             lambda: _page(id_, one, slug, at, why),
+            lambda: ReleaseLine.open(id_, product_id=one, api="default", known=[], at=at, why=why),
         )
         return makers[noun]()
 
-    def _change(  # noqa: C901  # one case a noun
+    def _change(  # noqa: C901, PLR0912  # one case a noun
         self, thing: Aggregate, verb: int, at: datetime, why: Why
     ) -> None:
         to_seven = 1 + verb % 7
@@ -218,6 +227,10 @@ class History:
                 _change_person(thing, verb, at, why)
             case Team() | Application():
                 thing.rename(f"Name {verb}", at=at, why=why)
+            case ReleaseLine():
+                thing.release(UUID(int=verb), f"{verb}.0.0", at=at, why=why)
+            case Organization() if verb % 3 == 0:
+                thing.adopt_contract_policy(POLICY, frozenset(), at=at, why=why)
             case Organization() if verb % 2:
                 thing.open_registration(at=at, why=why)
             case Organization():
@@ -232,6 +245,7 @@ class History:
             lambda: thing.describe(name=f"Name {nth}", description="x", at=at, why=why),
             lambda: thing.choose_audience(everyone, [], at=at, why=why),
             lambda: thing.choose_audience(team, [UUID(int=nth)], at=at, why=why),
+            lambda: thing.adopt_contract_policy(POLICY, frozenset(), at=at, why=why),
         )
         if verb in {6, 7}:
             described[nth % len(described)]()
@@ -243,10 +257,26 @@ class History:
     def _change_version(self, thing: ApiVersion, verb: int, at: datetime, why: Why) -> None:
         if verb in {6, 7}:
             (thing.unblock if thing.blocked else thing.block)(at=at, why=why)
+        elif thing.state in {VersionState.DRAFT, VersionState.IN_REVIEW}:
+            self._review_version(thing, verb, at, why)
         elif verb > 1 and thing.state is VersionState.PUBLISHED:
             thing.deprecate(sunset_at=None, successor=None, link="", at=at, why=why)
         else:
             self._change_life(thing, verb, at, why)
+
+    def _review_version(self, thing: ApiVersion, verb: int, at: datetime, why: Why) -> None:
+        reasoned = Why(**{**why, "reason": "urgent"})
+        match verb:
+            case 1 if thing.state is VersionState.DRAFT:
+                thing.submit(GATE if len(self.events) % 2 else None, "please", at=at, why=why)
+            case 1 if thing.approved:
+                thing.request_changes("smaller", at=at, why=why)
+            case 1:
+                thing.approve("fine", four_eyes=False, at=at, why=why)
+            case 2:
+                thing.override_gate(GATE, at=at, why=reasoned)
+            case _:
+                thing.publish(thing.reviewed, at=at, why=why)
 
     def _change_life(
         self, thing: ApiProduct | ApiVersion, verb: int, at: datetime, why: Why
@@ -422,7 +452,7 @@ def _told(steps: list[tuple[int, int, int]]) -> list[Recorded]:
     return history.recorded()
 
 
-_NOUNS = [*range(14), 8, 8, 13, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 6, 6, 11]
+_NOUNS = [*range(15), 8, 8, 13, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 6, 6, 11]
 """Those with longer lives more often."""
 VERBS, WHICH = 15, 40
 _STEP = st.tuples(st.sampled_from(_NOUNS), st.integers(0, VERBS), st.integers(0, WHICH))

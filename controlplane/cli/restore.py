@@ -23,7 +23,7 @@ revocations = typer.Typer(help="What was taken away for good.", no_args_is_help=
 
 @epochs.command("raise")
 def raise_epoch() -> None:
-    """Make all cursors given out before invalid, after a restore in place; restart what runs."""
+    """Make all cursors of before invalid, after a restore in place; what runs starts over."""
     from controlplane import loop
 
     typer.echo(f"This is epoch {loop.run(_raise_epoch())}.")

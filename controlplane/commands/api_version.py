@@ -61,16 +61,6 @@ class VersionCommand(Command):
         )
 
 
-class PublishVersion(VersionCommand):
-    """Let subscribers call a version."""
-
-    permission = "version:publish"
-
-    async def handle(self, work: UnitOfWork, context: Context) -> None:  # noqa: ARG002
-        """Publish a draft version."""
-        (await self.get(work)).publish(at=work.at, why=work.why)
-
-
 class WithdrawVersion(VersionCommand):
     """Take a version that was published by mistake back from gateways."""
 

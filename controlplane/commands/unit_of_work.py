@@ -51,6 +51,13 @@ class UnitOfWork:
             kind, aggregate_id, about, self.why["organization"], expected_version
         )
 
+    async def find(self, kind: type[AnAggregate], aggregate_id: UUID) -> AnAggregate | None:
+        """Return the aggregate to read or change, None if the organization has none such."""
+        try:
+            return await self.get(kind, aggregate_id, "")
+        except NotFoundError:
+            return None
+
     async def get_across(
         self,
         kind: type[AnAggregate],

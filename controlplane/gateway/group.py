@@ -185,7 +185,7 @@ def changes_of(
 ) -> Iterator[int]:
     """Yield the positions after `after` at which an interval of the group began or ended.
 
-    The newest first, each once; `look_at` finds rows as of a position.
+    The newest first, each once; `look_at` finds rows as of a position. The group itself is one.
     """
     moments = [(each.from_position, each.from_position, each) for each in intervals]
     moments += [
@@ -197,7 +197,8 @@ def changes_of(
     for position, seen_at, each in sorted(moments, key=lambda moment: -moment[0]):
         if position <= after:
             break
-        if position != told and group.has(each, look_at(seen_at)):
+        own = each.key == group.row.key
+        if position != told and (own or group.has(each, look_at(seen_at))):
             told = position
             yield position
 

@@ -55,7 +55,8 @@ class Offered:
         self._memo = Memo()
         self._rows: dict[str, dict[str, Body]] = {name: {} for name in LISTS.values()}
         self._lock = asyncio.Lock()
-        self._content_hash = ""
+        self._seen = (0, "")
+        """Cursor and hash of the view that was rendered last, also if that went wrong."""
         self._cursor: Cursor | None = None
         self.parts: Mapping[Part, Resources] = {}
         self.renderings: deque[Rendering] = deque(maxlen=RENDERINGS)
@@ -66,7 +67,7 @@ class Offered:
 
         Raises UnavailableError.
         """
-        if served.view.content_hash == self._content_hash:
+        if (served.view.cursor, served.view.content_hash) == self._seen:
             return
         async with self._lock:
             changed = None
@@ -79,8 +80,9 @@ class Offered:
                 changed, self._memo.changed = dict(view.rows), None
             else:
                 self._memo.changed = {}
-            self._cursor, self._content_hash = Cursor(self._epoch, view.cursor), view.content_hash
-            cursor, content_hash, head = self._cursor, self._content_hash, view.group.head
+            self._seen = (view.cursor, view.content_hash)
+            cursor = self._cursor = Cursor(self._epoch, view.cursor)
+            content_hash, head = view.content_hash, view.group.head
             try:
                 if len(changed) <= INLINE_ROWS:
                     parts = self._rendered(head, changed)
@@ -132,9 +134,14 @@ class Offered:
         if None not in rendered.values():
             versions = {part: each.version for part, each in self.parts.items()}
             self.renderings.append(Rendering(cursor, content_hash, versions))
-        for part, each in self.parts.items():
-            if part not in earlier or earlier[part].version != each.version:
-                self.wake(part)
+        changed = [
+            part
+            for part, each in self.parts.items()
+            if part not in earlier or earlier[part].version != each.version
+        ]
+        # If nothing did, they are made to ask for something: by that they say that they run this.
+        for part in changed or list(self.parts)[:1]:
+            self.wake(part)
 
     def _refuse(self, what: str, why: str, exc_info: Exception | None = None) -> None:
         _WRONG.inc()

@@ -255,7 +255,8 @@ class Discovery:
                 known.refused[part] = version
                 self._tell_refused(caller, offered, asked)
             del known.sent[part]
-        if known.runs.get(part) == asked.version:
+        newest = offered.renderings[-1].cursor if offered.renderings else None
+        if known.runs.get(part) == asked.version and known.acknowledged == newest:
             return
         known.runs[part] = asked.version
         for rendering in reversed(offered.renderings):

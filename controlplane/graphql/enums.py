@@ -11,7 +11,6 @@ from strawberry.types.enum import StrawberryEnumDefinition
 
 from domain.access_token import Role
 from domain.api_product import ProductState, Visibility
-from domain.api_version import VersionState
 from domain.credential import CredentialState, HashAlgorithm
 from domain.developer import DeveloperState, Origin, TeamRole
 from domain.gateway import GatewayState
@@ -20,6 +19,7 @@ from domain.plan import Approval, LimitAlgorithm, PlanState, PlanVersionState, Q
 from domain.plan_terms import AuthKind, Enforcement
 from domain.price import ChargeModel
 from domain.subscription import SubscriptionState
+from domain.version_life import VersionState
 
 __all__ = [
     "Approval",
@@ -158,6 +158,7 @@ VALUES: dict[type[Enum], dict[str, str]] = {
     },
     VersionState: {
         "DRAFT": "Only its provider sees it.",
+        "IN_REVIEW": "It was submitted; it can be published once it is approved.",
         "PUBLISHED": "Gateways route to it.",
         "DEPRECATED": "Gateways route to it and tell callers that it ends.",
         "RETIRED": "No gateway routes to it any more.",

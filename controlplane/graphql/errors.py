@@ -15,6 +15,7 @@ from controlplane.commands import (
     VersionChangedError,
 )
 from controlplane.commands.person import TooManyTokensError
+from controlplane.contracts.judge import JudgeBusyError
 from controlplane.graphql.enums import described
 from controlplane.store.eventstore import ConflictError, IdempotencyKeyReusedError
 from domain.access_token import BearerMissingError, TokenExpiryPastError, TokenRevokedError
@@ -26,18 +27,6 @@ from domain.api_product import (
     ProductNotRetiredError,
     TagsInvalidError,
 )
-from domain.api_version import (
-    ApiReservedError,
-    SuccessorInvalidError,
-    TooManyUpstreamsError,
-    VersionBlockedError,
-    VersionNotBlockedError,
-    VersionNotDeprecatedError,
-    VersionNotDraftError,
-    VersionNotPublishedError,
-    VersionNotRetiredError,
-    VersionNumberInvalidError,
-)
 from domain.audience import AudienceInvalidError
 from domain.contract.contract import TooManyOperationsError
 from domain.contract.document import (
@@ -46,6 +35,7 @@ from domain.contract.document import (
     DocumentTooLargeError,
     NotAnApiDocumentError,
 )
+from domain.contract_policy import ContractPolicyInvalidError
 from domain.credential import (
     CredentialNotActiveError,
     CredentialRevokedError,
@@ -116,6 +106,26 @@ from domain.text import (
     SlugInvalidError,
     UrlInvalidError,
 )
+from domain.version_life import (
+    ApiReservedError,
+    ChangesCommentMissingError,
+    FourEyesError,
+    GateFailedError,
+    GateOpenError,
+    OverrideReasonMissingError,
+    ReviewOutdatedError,
+    SuccessorInvalidError,
+    TooManyUpstreamsError,
+    VersionBlockedError,
+    VersionNotApprovedError,
+    VersionNotBlockedError,
+    VersionNotDeprecatedError,
+    VersionNotDraftError,
+    VersionNotInReviewError,
+    VersionNotPublishedError,
+    VersionNotRetiredError,
+    VersionNumberInvalidError,
+)
 
 
 class RejectionCode(Enum):
@@ -128,9 +138,11 @@ class RejectionCode(Enum):
     AUDIENCE_INVALID = AudienceInvalidError
     AUTH_INVALID = AuthInvalidError
     BEARER_MISSING = BearerMissingError
+    CHANGES_COMMENT_MISSING = ChangesCommentMissingError
     CONFIG_HELD_BACK = ConfigHeldBackError
     CONFIG_NOT_HELD_BACK = ConfigNotHeldBackError
     CONFLICT = ConflictError
+    CONTRACT_POLICY_INVALID = ContractPolicyInvalidError
     CREDENTIAL_NOT_ACTIVE = CredentialNotActiveError
     CREDENTIAL_REVOKED = CredentialRevokedError
     CREDENTIAL_UNKNOWN = CredentialUnknownError
@@ -143,15 +155,19 @@ class RejectionCode(Enum):
     EPOCH_CONFIRMED = EpochConfirmedError
     EPOCH_NOT_CURRENT = EpochNotCurrentError
     EXPIRY_PAST = ExpiryPastError
+    FOUR_EYES = FourEyesError
     GATEWAY_AS_KNOWN = GatewayAsKnownError
     GATEWAY_DRAINED = GatewayDrainedError
     GATEWAY_NOT_DRAINED = GatewayNotDrainedError
+    GATE_FAILED = GateFailedError
+    GATE_OPEN = GateOpenError
     GROUP_PRODUCTS_INVALID = GroupProductsInvalidError
     IDEMPOTENCY_KEY_INVALID = IdempotencyKeyInvalidError
     IDEMPOTENCY_KEY_REUSED = IdempotencyKeyReusedError
     INTENTION_INVALID = IntentionInvalidError
     INVITATION_EXPIRY_PAST = InvitationExpiryPastError
     INVITATION_NOT_OPEN = InvitationNotOpenError
+    JUDGE_BUSY = JudgeBusyError
     LABEL_INVALID = LabelInvalidError
     MAIL_INVALID = MailInvalidError
     NOT_AFTER_PAST = NotAfterPastError
@@ -160,6 +176,7 @@ class RejectionCode(Enum):
     NOT_PERMITTED = NotPermittedError
     NO_DRAFT_PLAN_VERSION = NoDraftPlanVersionError
     OVERRIDES_INVALID = OverridesInvalidError
+    OVERRIDE_REASON_MISSING = OverrideReasonMissingError
     PAGE_NOT_WITHDRAWN = PageNotWithdrawnError
     PAGE_SOURCE_INVALID = PageSourceInvalidError
     PAGE_WITHDRAWN = PageWithdrawnError
@@ -178,6 +195,7 @@ class RejectionCode(Enum):
     PROSE_INVALID = ProseInvalidError
     QUOTA_INVALID = QuotaInvalidError
     RATE_LIMIT_INVALID = RateLimitInvalidError
+    REVIEW_OUTDATED = ReviewOutdatedError
     SLA_INVALID = SlaInvalidError
     REGISTRATION_CLOSED = RegistrationClosedError
     REGISTRATION_OPEN = RegistrationOpenError
@@ -205,9 +223,11 @@ class RejectionCode(Enum):
     URL_INVALID = UrlInvalidError
     VERSION_BLOCKED = VersionBlockedError
     VERSION_CHANGED = VersionChangedError
+    VERSION_NOT_APPROVED = VersionNotApprovedError
     VERSION_NOT_BLOCKED = VersionNotBlockedError
     VERSION_NOT_DEPRECATED = VersionNotDeprecatedError
     VERSION_NOT_DRAFT = VersionNotDraftError
+    VERSION_NOT_IN_REVIEW = VersionNotInReviewError
     VERSION_NOT_PUBLISHED = VersionNotPublishedError
     VERSION_NOT_RETIRED = VersionNotRetiredError
     VERSION_NUMBER_INVALID = VersionNumberInvalidError

@@ -50,6 +50,7 @@ from controlplane.graphql.plan import PLAN, PLAN_VERSION, PlanQueries
 from controlplane.graphql.plan_changes import PlanMutations
 from controlplane.graphql.product import PRODUCT, ProductQueries
 from controlplane.graphql.product_changes import ProductMutations
+from controlplane.graphql.review_changes import ReviewMutations
 from controlplane.graphql.rights import RightsQueries
 from controlplane.graphql.scalars import SCALARS
 from controlplane.graphql.search import SearchQueries
@@ -136,6 +137,7 @@ class Mutation(
     InvitationMutations,
     ProductMutations,
     VersionMutations,
+    ReviewMutations,
     PageMutations,
     PlanMutations,
     ApplicationMutations,

@@ -11,7 +11,6 @@ from controlplane.commands.api_version import (
     BlockVersion,
     DefineVersion,
     DeprecateVersion,
-    PublishVersion,
     ReinstateVersion,
     RetireVersion,
     ScheduleVersionSunset,
@@ -19,6 +18,7 @@ from controlplane.commands.api_version import (
     WithdrawVersion,
     WithdrawVersionDeprecation,
 )
+from controlplane.commands.review import PublishVersion
 from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.loaders import Info
@@ -151,7 +151,7 @@ UnblockVersionResult = Annotated[
 ]
 
 
-async def _about(
+async def about_version(
     info: Info,
     input: VersionInput | PublishVersionInput,
     command: Callable[[Mapping[str, Any]], Command],
@@ -192,19 +192,19 @@ class VersionMutations:
     @strawberry.mutation
     async def publish_version(self, info: Info, input: PublishVersionInput) -> PublishVersionResult:
         """Let subscribers call a draft version; needs version:publish."""
-        return await _about(info, input, lambda given: PublishVersion(**given))
+        return await about_version(info, input, lambda given: PublishVersion(**given))
 
     @strawberry.mutation
     async def withdraw_version(self, info: Info, input: VersionInput) -> WithdrawVersionResult:
         """Make a version that was published by mistake a draft; needs version:publish."""
-        return await _about(info, input, lambda given: WithdrawVersion(**given))
+        return await about_version(info, input, lambda given: WithdrawVersion(**given))
 
     @strawberry.mutation
     async def deprecate_version(
         self, info: Info, input: DeprecateVersionInput
     ) -> DeprecateVersionResult:
         """Advise against a published version; needs version:publish."""
-        return await _about(
+        return await about_version(
             info,
             input,
             lambda given: DeprecateVersion(
@@ -221,7 +221,7 @@ class VersionMutations:
     ) -> ScheduleVersionSunsetResult:
         """Set, move or lift the sunset of a version; needs version:publish."""
         sunset_at = input.sunset_at
-        return await _about(
+        return await about_version(
             info, input, lambda given: ScheduleVersionSunset(**given, sunset_at=sunset_at)
         )
 
@@ -230,24 +230,24 @@ class VersionMutations:
         self, info: Info, input: VersionInput
     ) -> WithdrawVersionDeprecationResult:
         """Recommend a deprecated version again; needs version:publish."""
-        return await _about(info, input, lambda given: WithdrawVersionDeprecation(**given))
+        return await about_version(info, input, lambda given: WithdrawVersionDeprecation(**given))
 
     @strawberry.mutation
     async def retire_version(self, info: Info, input: VersionInput) -> RetireVersionResult:
         """Have no gateway route to a version, after its sunset; needs version:publish."""
-        return await _about(info, input, lambda given: RetireVersion(**given))
+        return await about_version(info, input, lambda given: RetireVersion(**given))
 
     @strawberry.mutation
     async def reinstate_version(self, info: Info, input: VersionInput) -> ReinstateVersionResult:
         """Route to a retired version again, deprecated; needs version:publish."""
-        return await _about(info, input, lambda given: ReinstateVersion(**given))
+        return await about_version(info, input, lambda given: ReinstateVersion(**given))
 
     @strawberry.mutation
     async def block_version(self, info: Info, input: VersionInput) -> BlockVersionResult:
         """Take a version of any organization off all gateways; needs version:block."""
-        return await _about(info, input, lambda given: BlockVersion(**given))
+        return await about_version(info, input, lambda given: BlockVersion(**given))
 
     @strawberry.mutation
     async def unblock_version(self, info: Info, input: VersionInput) -> UnblockVersionResult:
         """Leave a blocked version to its provider again; needs version:block."""
-        return await _about(info, input, lambda given: UnblockVersion(**given))
+        return await about_version(info, input, lambda given: UnblockVersion(**given))

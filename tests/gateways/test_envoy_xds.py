@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from prometheus_client import REGISTRY
 
 from controlplane.app import App, running
 from controlplane.commands.access_token import RevokeToken
+from controlplane.commands.gateway_config import ConfirmEpoch, IntendConfigShrink
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
 from controlplane.commands.subscription import IssueCredential, RevokeCredential
 from controlplane.gateway.renderers import Site, envoy, envoy_plans, envoy_resource
@@ -22,6 +24,7 @@ from domain.access_token import Role
 from tests.controlplane.gateway.edge import TERMS, Client, Provider, serving
 from tests.gateways.real_envoy import Gateway, gateway, upstream
 from tests.gateways.sold import auth
+from tests.given import AT
 
 PATH = "/pets/v1/pets"
 
@@ -108,23 +111,41 @@ async def test_what_did_not_change_is_not_sent_again(selling: Selling) -> None:
     assert sample("controlplane_xds_polls_total", answer="resources") == before + 1
 
 
-async def test_what_the_gateway_runs_is_known(app: App, selling: Selling) -> None:
+async def test_what_the_gateway_runs_is_known(selling: Selling) -> None:
     await asyncio.to_thread(selling.running.start)
     key, _ = await selling.issue()
     await selling.until(200, key)
+    await acknowledged(selling)
+
+
+async def acknowledged(selling: Selling) -> None:
+    """Wait until the gateway said that it runs what there is."""
     await selling.provider.settled()
     config = await selling.client.config(selling.token)
-
     epoch, position = config["cursor"].split(".")
     async with asyncio.timeout(5):
         while True:
-            row = await app.services.pool.fetchrow(
+            row = await selling.provider.app.services.pool.fetchrow(
                 "SELECT epoch, position, content_hash FROM gateway_acknowledgements"
             )
             if row is not None and row["position"] == int(position):
                 break
             await asyncio.sleep(0.02)
     assert (row["epoch"], row["content_hash"]) == (int(epoch), config["content_hash"])
+
+
+async def test_what_changes_nothing_for_an_envoy_it_is_known_to_run_as_well(
+    selling: Selling,
+) -> None:
+    await asyncio.to_thread(selling.running.start)
+    await acknowledged(selling)
+    group = selling.provider.ids["edge-group"]
+
+    until = AT + timedelta(hours=1)
+    await selling.provider.do(IntendConfigShrink(group_id=group, until=until, reason="soon"))
+    await acknowledged(selling)  # the same rows, and the same head
+    await selling.provider.do(ConfirmEpoch(group_id=group, epoch=1))
+    await acknowledged(selling)  # another head
 
 
 async def test_what_is_rendered_wrong_is_never_served_and_a_revocation_is(

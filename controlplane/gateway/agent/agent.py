@@ -1,7 +1,7 @@
 """The loop of an agent: ask, check, keep it, have the gateway enforce it, acknowledge it.
 
 What cannot be taken or enforced leaves what was before, is told on standard error and in the
-status, and is tried again: after 0.2 s at first and 10 s at last, each time something else by
+status, and is tried again: after 0.2 s at first and 2 s at last, each time something else by
 chance, so that gateways that lost the control plane together do not come back together.
 """
 
@@ -25,7 +25,7 @@ from controlplane.gateway.renderers import RenderedInvalidError
 from domain.aggregate import DomainError
 from domain.routing import DeltaMisfitError
 
-BACKOFF_S, BACKOFF_MAX_S = 0.2, 10.0
+BACKOFF_S, BACKOFF_MAX_S = 0.2, 2.0
 log = structlog.get_logger()
 
 

@@ -47,8 +47,7 @@ def rest_differences(
 
     Documents that are the same give nothing. Raises NotAnApiDocumentError with the place of what
     is missing, broken or of the wrong type, where the two were compared; BrokenReferenceError;
-    RemoteReferenceError unless remote references are allowed (they are never fetched);
-    DocumentTooComplexError.
+    RemoteReferenceError unless remote references are allowed (they are never fetched).
     """
     before = Document(old, "old", allows_remote).top
     after = Document(new, "new", allows_remote).top
@@ -84,8 +83,8 @@ class _Comparison:
         yield from self.webhooks(old.at("webhooks"), new.at("webhooks"))
 
     def paths(self, old: Spot, new: Spot) -> Iterator[Finding]:
-        before = {path: spot.followed() for path, spot in old.each(has_extensions=True)}
-        after = {path: spot.followed() for path, spot in new.each(has_extensions=True)}
+        before = {path: _item(spot) for path, spot in old.each(has_extensions=True)}
+        after = {path: _item(spot) for path, spot in new.each(has_extensions=True)}
         by_shape = {_shape(path): path for path in after}
         taken = set()
         for path, item in before.items():
@@ -111,9 +110,7 @@ class _Comparison:
             other = new.at(name)
             if other:
                 place = _Place(is_sent=True)
-                yield from self.items(
-                    f"webhook:{name}", item.followed(), other.followed(), {}, place
-                )
+                yield from self.items(f"webhook:{name}", _item(item), _item(other), {}, place)
             else:
                 sentence = f'The webhook "{name}" is no longer sent.'
                 yield found("webhook-removed", "", (item.pointer, new.pointer), sentence)
@@ -178,7 +175,7 @@ class _Comparison:
                     pointers = item.pointer, other.pointer
                     yield found("callback-removed", pair.where, pointers, sentence)
                 else:
-                    yield from self.items(name, item.followed(), heir.followed(), {}, within)
+                    yield from self.items(name, _item(item), _item(heir), {}, within)
         for name, callback in new.each():
             if not old.at(name):
                 sentence = f'The callback "{name}" is new.'
@@ -196,6 +193,15 @@ class _Comparison:
             )
             and same(documents[0].at("security"), documents[1].at("security"))
         )
+
+
+def _item(spot: Spot) -> Spot:
+    """Return a path item; what is written beside its reference counts too."""
+    target = spot.followed()
+    if target is spot:
+        return spot
+    beside = {key: value for key, value in spot.members().items() if key != "$ref"}
+    return Spot(spot.document, {**target.members(), **beside}, target.pointer)
 
 
 def _added(where: str, noun: str, old: str, new: Spot) -> Finding:

@@ -15,7 +15,7 @@ class Sameness:
     """
 
     def __init__(self, old: Document, new: Document) -> None:
-        self._references: dict[int, frozenset[str]] = {}
+        self._references: dict[int, tuple[Tree, frozenset[str]]] = {}
         self._changed = self._changed_references(old, new)
 
     def same(self, old: Spot, new: Spot) -> bool:
@@ -27,8 +27,9 @@ class Sameness:
     def _below(self, value: Tree) -> frozenset[str]:
         known = self._references.get(id(value))
         if known is None:
-            known = self._references[id(value)] = frozenset(_references(value))
-        return known
+            # The value is kept too: its id must not become that of another one.
+            known = self._references[id(value)] = value, frozenset(_references(value))
+        return known[1]
 
     def _changed_references(self, old: Document, new: Document) -> frozenset[str]:
         """Return the references whose target differs, or has others below it that do."""
@@ -40,7 +41,8 @@ class Sameness:
             reference = waiting.pop()
             targets = [_target(document, reference) for document in (old, new)]
             if targets[0] is None or targets[1] is None:
-                changed.append(reference)
+                if targets[0] is not targets[1]:
+                    changed.append(reference)
                 continue
             if _written(targets[0].value) != _written(targets[1].value):
                 changed.append(reference)

@@ -14,8 +14,7 @@ from domain.contract.diff.same import Sameness
 from domain.contract.diff.spot import Spot
 from domain.contract.diff.terms import Terms
 from domain.contract.diff.view import View, view
-from domain.contract.document import DocumentTooComplexError
-from domain.contract.finding import Finding, Level, Witness
+from domain.contract.finding import TOO_MANY, Finding, Level, Witness
 from domain.contract.rules import (
     lifecycle,
     schema_bounds,
@@ -94,6 +93,9 @@ _REWRITINGS = {
 Of alternatives it cannot: two open objects accept nearly the same, and mean different things.
 """
 
+_WRAPPINGS = {"one-of-added", "one-of-removed", "any-of-removed"}
+"""Alternatives where there were none, or none where there were some: written anew as well."""
+
 _ECHOED = ("pattern-added", "pattern-changed")
 """Clients send back what they have read, read-only properties too, and their text is checked."""
 
@@ -123,8 +125,8 @@ class Schemas:
     def compare(self, root: Child, where: str, noun: str) -> Iterator[Finding]:
         """Return what changed between two schemas, the nearest first.
 
-        `noun` is what the root is called in a sentence: "the request body". Raises
-        DocumentTooComplexError after STEPS pairs.
+        `noun` is what the root is called in a sentence: "the request body". After STEPS pairs the
+        comparison is given up with an error that says so.
         """
         waiting: deque[tuple[Child, str]] = deque([(root, "")])
         seen: set[tuple[object, ...]] = set()
@@ -137,7 +139,10 @@ class Schemas:
             if pair.key in seen:
                 continue
             seen.add(pair.key)
-            self._count()
+            self._steps += 1
+            if self._steps >= STEPS:
+                yield from self._given_up(where)
+                return
             judged = self._judge(pair)
             subject = f'In {noun}, "{path}"' if path else noun[:1].upper() + noun[1:]
             for said, level, witness in judged.said:
@@ -161,11 +166,10 @@ class Schemas:
         pointers = pair.old.pointer, pair.new.pointer
         yield Finding(rule, LEVELS[rule], where, *pointers, sentence, shown(pair, payload))
 
-    def _count(self) -> None:
-        self._steps += 1
-        if self._steps > STEPS:
-            detail = f"More than {STEPS:,} pairs of schemas are different."
-            raise DocumentTooComplexError(None, detail)
+    def _given_up(self, where: str) -> Iterator[Finding]:
+        if self._steps == STEPS:
+            sentence = f"More than {STEPS:,} schemas differ; from here on they were not compared."
+            yield Finding(TOO_MANY, Level.ERROR, where, None, None, sentence)
 
     def _view(self, spot: Spot) -> View:
         key = (spot.document.about, spot.pointer)
@@ -209,7 +213,8 @@ class Schemas:
 def _is_rewritten(pair: Pair, said: Said) -> bool:
     # Formats are not all known to whoever judges containment: the rule has the last word.
     change = said.rule.removeprefix(f"{pair.place}-")
-    return change in _REWRITINGS and said.proof != schema_types.FORMAT
+    is_wrapping = change in _WRAPPINGS and pair.old.has(said.proof) != pair.new.has(said.proof)
+    return (change in _REWRITINGS or is_wrapping) and said.proof != schema_types.FORMAT
 
 
 def _level(pair: Pair, said: Said) -> Level:

@@ -149,8 +149,8 @@ def _security_defined(value: Value, place: Place) -> Iterator[Problem]:
         if scheme.get("type") != "oauth2":
             continue
         for index, scope in enumerate(scopes if isinstance(scopes, list) else []):
-            if scope not in known:
-                problem = f"{shown(name)} has no scope {shown(str(scope))}"
+            if isinstance(scope, str) and scope not in known:
+                problem = f"{shown(name)} has no scope {shown(scope)}"
                 yield problem, (*place.path, name, index)
 
 

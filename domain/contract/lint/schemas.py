@@ -5,17 +5,23 @@ from functools import cached_property
 from urllib.parse import quote
 
 import jsonschema_rs
-from jsonschema_rs import Draft4, Draft202012
+from jsonschema_rs import Draft4, Draft202012, ReferencingError
 
-from domain.contract.document import Tree
+from domain.contract.document import Tree, shown
 from domain.contract.lint.costs import UNCHECKED, Costs
-from domain.contract.lint.json_schema import OptionError, Problem, schema_problems, validator
+from domain.contract.lint.json_schema import (
+    OptionError,
+    Problem,
+    nothing,
+    schema_problems,
+    validator,
+)
 from domain.contract.lint.place import UNDEFINED, Path
 from domain.contract.lint.regex import PatternError, regex
 from domain.contract.lint.source import Source, walked
 
-COMPILED = 1_000_000
-"""So many parts of schemas are compiled for one document, which takes up to about 10 s."""
+COMPILED = 500_000
+"""So many parts of schemas are compiled for one document; GitHub's has 76,000 with examples."""
 
 KEPT = 100_000
 """So many stay compiled at a time, in about 150 MB."""
@@ -23,13 +29,16 @@ KEPT = 100_000
 ASKED, EXPLAINED = 20_000_000, 100_000
 """So many schemas are asked about a value, and so many about what exactly is wrong with one."""
 
-DOCUMENT = "urn:document:"
+DOCUMENT = "https://document.invalid/"
 
 FORMATS = {
     name: jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
     for name in ("date", "duration", "json-pointer", "time", "uri-reference", "uuid")
 }
 """Formats that draft 4 does not have, and OpenAPI 3.0 uses."""
+
+_NAMES, _DATA = {"id", "$id"}, {"enum", "const"}
+"""What would give a schema another name than its place, and what holds no schemas."""
 
 
 class Schemas:
@@ -126,9 +135,14 @@ class Schemas:
     def _registry(self, direction: str) -> jsonschema_rs.Registry:
         if direction not in self.registries:
             draft = Draft4 if self.dialect == "draft4" else Draft202012
-            self.registries[direction] = jsonschema_rs.Registry(
-                [(DOCUMENT, self._rewritten(self.source.root, direction))], draft=draft
-            )
+            tree = self._rewritten(self.source.root, direction)
+            try:
+                registry = jsonschema_rs.Registry(
+                    [(DOCUMENT, tree)], draft=draft, retriever=nothing
+                )
+            except (ReferencingError, ValueError) as error:
+                raise OptionError(f"references cannot be followed: {shown(str(error))}") from None
+            self.registries[direction] = registry
         return self.registries[direction]
 
     def _rewritten(self, value: Tree, direction: str) -> Tree:
@@ -142,9 +156,14 @@ class Schemas:
             return value if is_same else items
         if not isinstance(value, dict):
             return value
-        made = {key: self._rewritten(inner, direction) for key, inner in value.items()}
+        made = {
+            key: inner if key in _DATA else self._rewritten(inner, direction)
+            for key, inner in value.items()
+            if not (key in _NAMES and isinstance(inner, str))
+        }
         changes = self._changes(value, direction)
-        if not changes and all(made[key] is inner for key, inner in value.items()):
+        is_same = len(made) == len(value) and all(made[key] is value[key] for key in made)
+        if not changes and is_same:
             return value
         made |= changes
         if made.get("required") == []:  # draft 4 wants at least one

@@ -1,6 +1,7 @@
 """Bodies of requests, and media types."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 from domain.contract.diff.operation_pair import OperationPair
 from domain.contract.diff.pair import Child, Place
@@ -13,6 +14,13 @@ def is_json(media_type: str) -> bool:
     """Whether the media type tells numbers from text."""
     essence = media_type.partition(";")[0].strip().lower()
     return essence.endswith(("/json", "+json"))
+
+
+def described(spot: Spot) -> tuple[Spot, str]:
+    """Return the schema of a parameter or header, and the media type when it has one."""
+    for media_type, content in spot.at("content").each():
+        return content.at("schema"), media_type
+    return spot.at("schema"), ""
 
 
 def essence(media_type: str) -> str:
@@ -54,8 +62,10 @@ def bodies(pair: OperationPair) -> Iterator[Finding]:
 def _contents(pair: OperationPair, old: Spot, new: Spot) -> Iterator[Finding]:
     before = {essence(name): name for name, _ in old.each()}
     after = {essence(name): name for name, _ in new.each()}
+    taken: set[str | None] = set()
     for each, name in before.items():
         taker = each if each in after else _taker(each, list(after))
+        taken.add(taker)
         if taker is None:
             said = f'The body can no longer be sent as "{name}".'
             pointers = old.at(name).pointer, new.pointer
@@ -63,15 +73,18 @@ def _contents(pair: OperationPair, old: Spot, new: Spot) -> Iterator[Finding]:
         else:
             yield from _content(pair, name, old.at(name), new.at(after[taker]))
     for each, name in after.items():
-        if each not in before:
+        if each not in before and (each not in taken or "*" in each):
             said = f'The body can also be sent as "{name}".'
             pointers = old.pointer, new.at(name).pointer
             yield found("request-body-media-type-added", pair.where, pointers, said)
 
 
 def _taker(each: str, others: list[str]) -> str | None:
-    """Return the range among the others that stands for the media type too."""
-    return next((other for other in others if "*" in other and covers(other, each)), None)
+    """Return the same media type with other parameters, or a range that stands for it."""
+    plain = each.partition(";")[0]
+    same = (other for other in others if other.partition(";")[0] == plain)
+    ranges = (other for other in others if "*" in other and covers(other, each))
+    return next(chain(same, ranges), None)
 
 
 def _content(pair: OperationPair, name: str, old: Spot, new: Spot) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from domain.contract.diff.pair import Child, Place
 from domain.contract.diff.spot import Spot, joined
 from domain.contract.finding import Finding, Level
 from domain.contract.rules import lifecycle
-from domain.contract.rules.bodies import is_json
+from domain.contract.rules.bodies import described, essence, is_json
 from domain.contract.rules.rest import found
 
 _STYLES = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
@@ -139,6 +139,10 @@ def _written(old: Parameter, new: Parameter) -> Iterator[tuple[str, str, str]]:
         else:
             again = "again" if new.is_exploded else "no more"
             yield change, f"repeats its name for each element {again}", "explode"
+    media_types = [essence(described(each.spot)[1]) for each in (old, new)]
+    if media_types[0] != media_types[1]:
+        before, after = (each or "plain text" for each in media_types)
+        yield change, f"is written as {after}, before as {before}", "content"
     if old.spot.at("allowReserved").flag() and not new.spot.at("allowReserved").flag():
         yield change, "must escape reserved characters", "allowReserved"
     if old.spot.at("allowEmptyValue").flag() and not new.spot.at("allowEmptyValue").flag():
@@ -156,21 +160,14 @@ def _types(schema: Spot) -> set[str]:
 
 
 def _schema(pair: OperationPair, old: Parameter, new: Parameter) -> Iterator[Finding]:
-    (before, was_json), (after, is_json_) = (_described(each.spot) for each in (old, new))
+    (before, was), (after, is_) = (described(each.spot) for each in (old, new))
     if before and after:
         child = Child(
             "",
             before,
             after,
             Place.PARAMETER,
-            is_text=not (was_json or is_json_),
+            is_text=not (is_json(was) or is_json(is_)),
             is_exploded=new.style == "form" and new.is_exploded and new.location != "path",
         )
         yield from pair.schemas.compare(child, pair.where, f"the {new.noun}")
-
-
-def _described(spot: Spot) -> tuple[Spot, bool]:
-    """Return the schema of a parameter, and whether its value is JSON."""
-    for media_type, content in spot.at("content").each():
-        return content.at("schema"), is_json(media_type)
-    return spot.at("schema"), False

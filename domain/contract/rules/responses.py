@@ -7,7 +7,7 @@ from domain.contract.diff.operation_pair import OperationPair
 from domain.contract.diff.pair import Child, Place
 from domain.contract.diff.spot import Spot
 from domain.contract.finding import Finding
-from domain.contract.rules.bodies import covers, essence, is_json
+from domain.contract.rules.bodies import covers, described, essence, is_json
 from domain.contract.rules.rest import found
 
 _STATUS = re.compile("[1-5]([0-9][0-9]|XX)", re.ASCII)
@@ -75,10 +75,16 @@ def _headers(pair: OperationPair, status: str, old: Spot, new: Spot) -> Iterator
             said = f"{noun[:1].upper()}{noun[1:]} is {always} always sent."
             rule = f"response-header-became-{change}"
             yield found(rule, pair.where, (was.pointer, is_.pointer), said)
-        if was.at("schema") and is_.at("schema"):
-            place = Place.PARAMETER if pair.is_sent else Place.HEADER
-            child = Child("", was.at("schema"), is_.at("schema"), place, is_text=True)
-            yield from pair.schemas.compare(child, pair.where, noun)
+        yield from _header_schema(pair, noun, was, is_)
+
+
+def _header_schema(pair: OperationPair, noun: str, was: Spot, is_: Spot) -> Iterator[Finding]:
+    (before, old_type), (after, new_type) = (described(each) for each in (was, is_))
+    if before and after:
+        place = Place.PARAMETER if pair.is_sent else Place.HEADER
+        is_text = not (is_json(old_type) or is_json(new_type))
+        child = Child("", before, after, place, is_text=is_text)
+        yield from pair.schemas.compare(child, pair.where, noun)
 
 
 def _header_gone_or_new(

@@ -6,7 +6,7 @@ again; what differs on purpose is in docs/adr/0051.
 
 from collections.abc import Iterable
 
-from domain.contract.finding import Finding, Level
+from domain.contract.finding import TOO_MANY, Finding, Level
 from domain.contract.rules import Rule
 from domain.contract.rules.rest_schemas import SCHEMA_RULES
 
@@ -129,6 +129,7 @@ _OTHERS = (
     ("response-header-added", INFO, "A response has one more header."),
     ("response-header-became-optional", ERR, "A header is no longer always sent."),
     ("response-header-became-required", INFO, "A header is now always sent."),
+    (TOO_MANY, ERR, "There is more than can be listed, or compared."),
     ("remote-reference-changed", ERR, "What another document describes may be another."),
     ("request-schema-narrowed", ERR, "A request that was accepted is refused, as tried out."),
     ("response-schema-widened", ERR, "A response may be what it could not be, as tried out."),

@@ -24,7 +24,6 @@ from controlplane.commands.api_version import (
     BlockVersion,
     DefineVersion,
     DeprecateVersion,
-    PublishVersion,
     ReinstateVersion,
     RetireVersion,
     ScheduleVersionSunset,
@@ -33,6 +32,7 @@ from controlplane.commands.api_version import (
     WithdrawVersionDeprecation,
 )
 from controlplane.commands.application import RegisterApplication, RenameApplication
+from controlplane.commands.contract_policy import SetContractPolicy
 from controlplane.commands.gateway import (
     DrainGateway,
     NoteGateway,
@@ -68,6 +68,13 @@ from controlplane.commands.plan import (
     PublishPlanVersion,
     RenamePlan,
     WithdrawPlanDeprecation,
+)
+from controlplane.commands.review import (
+    ApproveVersion,
+    OverrideGate,
+    PublishVersion,
+    RequestChanges,
+    SubmitVersion,
 )
 from controlplane.commands.subscription import (
     AcceptSubscription,
@@ -171,6 +178,11 @@ ALLOWED: dict[type[Command], set[Role]] = {
     PublishPlanVersion: {OWNER, MANAGER},
     PublishProduct: {OWNER, MANAGER},
     PublishVersion: {OWNER, MANAGER},
+    SubmitVersion: {OWNER, MANAGER},
+    ApproveVersion: {OWNER, MANAGER},
+    RequestChanges: {OWNER, MANAGER},
+    OverrideGate: {OWNER},
+    SetContractPolicy: {OWNER},
     RegisterApplication: {OWNER, DEVELOPER},
     RegisterDeveloper: {OWNER, MANAGER},
     RegisterGateway: {OWNER},

@@ -9,11 +9,12 @@ from controlplane.app import App
 from controlplane.auth import PERMISSIONS, process, visitor
 from controlplane.commands import Command, NotFoundError, NotPermittedError, execute
 from controlplane.commands.access_token import IssueToken
-from controlplane.commands.api_version import BlockVersion, PublishVersion, UnblockVersion
+from controlplane.commands.api_version import BlockVersion, UnblockVersion
 from controlplane.commands.application import RegisterApplication
 from controlplane.commands.gateway import OpenGatewayGroup
 from controlplane.commands.invitation import AcceptInvitation
 from controlplane.commands.plan import DefinePlan
+from controlplane.commands.review import PublishVersion
 from controlplane.commands.subscription import RequestSubscription
 from controlplane.context import INSTALLATION, Caller
 from domain.access_token import Role

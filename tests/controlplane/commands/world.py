@@ -28,7 +28,6 @@ from controlplane.commands.api_version import (
     BlockVersion,
     DefineVersion,
     DeprecateVersion,
-    PublishVersion,
     ReinstateVersion,
     RetireVersion,
     ScheduleVersionSunset,
@@ -37,6 +36,7 @@ from controlplane.commands.api_version import (
     WithdrawVersionDeprecation,
 )
 from controlplane.commands.application import RegisterApplication, RenameApplication
+from controlplane.commands.contract_policy import SetContractPolicy
 from controlplane.commands.gateway import (
     DrainGateway,
     NoteGateway,
@@ -73,6 +73,13 @@ from controlplane.commands.plan import (
     RenamePlan,
     WithdrawPlanDeprecation,
 )
+from controlplane.commands.review import (
+    ApproveVersion,
+    OverrideGate,
+    PublishVersion,
+    RequestChanges,
+    SubmitVersion,
+)
 from controlplane.commands.subscription import (
     AcceptSubscription,
     AcceptTerms,
@@ -101,6 +108,7 @@ from controlplane.context import Caller
 from controlplane.store.eventstore import Receipt
 from domain.access_token import Role
 from domain.api_product import Visibility
+from domain.contract_policy import ContractPolicy
 from domain.credential import HashAlgorithm
 from domain.developer import TeamRole
 from domain.organization import Organization
@@ -108,6 +116,7 @@ from domain.plan import PlanTerms, Price
 from domain.subscription import Subscription
 from tests.given import AT, OPERATOR, OWNER, PETSTORE
 
+BREAKING = PETSTORE.replace(b'"/pets/{id}"', b'"/animals/{id}"')
 FREE = PlanTerms(None, None, None, "AUTOMATIC")
 PAID = PlanTerms(None, None, Price("EUR", Decimal("9.90")), "MANUAL")
 
@@ -122,6 +131,8 @@ class World:
     draft_product: UUID
     version: UUID
     draft_version: UUID
+    breaking_version: UUID
+    submitted_version: UUID
     old_product: UUID
     gone_product: UUID
     old_version: UUID
@@ -178,6 +189,8 @@ async def world(app: App, caller: Caller = OWNER) -> World:
     await do(app, PublishProduct(product_id=product), caller)
     version = await new(DefineVersion(product_id=product, number="1.0.0", document=PETSTORE))
     await do(app, PublishVersion(version_id=version), caller)
+    submitted = await new(DefineVersion(product_id=product, number="1.2.0", document=PETSTORE))
+    await do(app, SubmitVersion(version_id=submitted), caller)
     plan = await published_plan(app, caller, product, "paid")
     application = await new(RegisterApplication(team_id=team, name="Shop"))
     request = RequestSubscription(application_id=application, plan_id=plan)
@@ -219,6 +232,10 @@ async def world(app: App, caller: Caller = OWNER) -> World:
         draft_version=await new(
             DefineVersion(product_id=product, number="2.0.0", document=PETSTORE)
         ),
+        breaking_version=await new(
+            DefineVersion(product_id=product, number="1.1.0", document=BREAKING)
+        ),
+        submitted_version=submitted,
         old_product=old_product,
         gone_product=gone_product,
         old_version=old_version,
@@ -390,6 +407,13 @@ COMMANDS: dict[type[Command], Callable[[World], Command]] = {
     PublishPlanVersion: lambda w: PublishPlanVersion(plan_id=w.drafted_plan),
     PublishProduct: lambda w: PublishProduct(product_id=w.draft_product),
     PublishVersion: lambda w: PublishVersion(version_id=w.draft_version),
+    SubmitVersion: lambda w: SubmitVersion(version_id=w.draft_version),
+    ApproveVersion: lambda w: ApproveVersion(version_id=w.submitted_version),
+    RequestChanges: lambda w: RequestChanges(version_id=w.submitted_version, comment="why"),
+    OverrideGate: lambda w: OverrideGate(version_id=w.breaking_version, reason="why"),
+    SetContractPolicy: lambda w: SetContractPolicy(
+        product_id=w.product, policy=ContractPolicy(review_required=True)
+    ),
     RegisterApplication: lambda w: RegisterApplication(team_id=w.team, name="New"),
     RegisterDeveloper: lambda w: RegisterDeveloper(
         team_id=w.team, name="Grace", mail="grace@example.com"

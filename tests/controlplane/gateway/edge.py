@@ -15,10 +15,11 @@ from controlplane.app import App
 from controlplane.commands import Answer, Command, execute
 from controlplane.commands.access_token import IssueToken
 from controlplane.commands.api_product import DefineProduct, PublishProduct
-from controlplane.commands.api_version import DefineVersion, PublishVersion
+from controlplane.commands.api_version import DefineVersion
 from controlplane.commands.application import RegisterApplication
 from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
+from controlplane.commands.review import PublishVersion
 from controlplane.commands.subscription import IssueCredential, RequestSubscription
 from controlplane.commands.team import FormTeam
 from controlplane.context import Caller
@@ -95,8 +96,13 @@ class Provider:
         group = await self.make(
             OpenGatewayGroup(slug=slug, environment="live", product_ids=products)
         )
-        gateway = await self.make(RegisterGateway(group_id=group, name=slug))
-        self.ids |= {f"{slug}-group": group, f"{slug}-gateway": gateway}
+        self.ids[f"{slug}-group"] = group
+        return await self.gateway_of(slug, slug)
+
+    async def gateway_of(self, group: str, name: str) -> str:
+        """Register a gateway of a group; return its token."""
+        command = RegisterGateway(group_id=self.ids[f"{group}-group"], name=name)
+        gateway = self.ids[f"{name}-gateway"] = await self.make(command)
         return await self.token(Role.GATEWAY, gateway_id=gateway)
 
     async def token(

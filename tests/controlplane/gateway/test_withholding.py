@@ -62,6 +62,27 @@ async def held_back(provider: Provider) -> list[str]:
     return [row["topic"].removeprefix("gateway_group.config_") for row in events]
 
 
+async def test_the_last_product_is_held_back_however_small_the_group(
+    client: Client, app: App
+) -> None:
+    provider = Provider(app)
+    product = await provider.product("pets")
+    token = await provider.gateway("edge", product)
+    await provider.settled()
+    before = await client.config(token)
+
+    await retire(provider, "pets")
+    held = await client.config(token)
+    assert slugs(held) == ["pets"]
+    assert len(held["versions"]) == len(before["versions"]) == 1
+
+    await provider.do(ReleaseConfig(group_id=provider.ids["edge-group"]))
+    await provider.settled()
+    emptied = await client.config(token)
+    assert slugs(emptied) == []
+    assert emptied["intentionally_empty"]
+
+
 async def test_a_product_whose_end_would_empty_a_gateway_is_held_back(
     client: Client, provider: Provider
 ) -> None:
@@ -253,3 +274,37 @@ async def test_the_past_shows_what_was_handed_out(client: Client, provider: Prov
         view = await client.delivery.mirrors.as_of(organization, group, position)
         again = snapshot(view, provider.app.epoch, AT).head
         assert again["content_hash"] == document["content_hash"]
+
+
+async def test_whoever_has_what_is_handed_out_is_behind_nothing(
+    client: Client, provider: Provider
+) -> None:
+    token = await provider.gateway("edge")
+    await provider.settled()
+    await client.config(token)
+
+    async def missing(cursor: str) -> list[int]:
+        """Return what a gateway with a cursor is told to be behind."""
+        await provider.settled()
+        found = await client.delivery.mirrors.changed_at(
+            provider.owner.organization_id,
+            str(provider.ids["edge-group"]),
+            int(cursor.split(".")[1]),
+        )
+        assert found is not None
+        return found
+
+    await retire(provider, "pets")
+    held = (await client.config(token))["cursor"]
+    assert await missing(held) == []
+
+    await provider.do(CancelSubscription(subscription_id=provider.ids["pets-0"]))
+    assert await missing(held) == [provider.position]
+    told = (await client.config(token))["cursor"]
+    assert await missing(told) == []
+
+    while not await held_back(provider):
+        pass
+    await provider.do(ReleaseConfig(group_id=provider.ids["edge-group"], reason="It was meant."))
+    assert await missing(told) == [provider.position]
+    assert await missing((await client.config(token))["cursor"]) == []

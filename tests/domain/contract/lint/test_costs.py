@@ -23,7 +23,7 @@ def problems(schemas: list[dict[str, Any]], example: Any, version: str = "3.0.3"
     document = {"openapi": version, "paths": {}, "components": {"schemas": named}}
     begin = time.monotonic()
     found = [each.sentence for each in lint(json.dumps(document).encode()) if each.rule == RULE]
-    assert time.monotonic() - begin < 8
+    assert time.monotonic() - begin < 20
     return found
 
 

@@ -122,3 +122,23 @@ def test_a_schema_that_refers_to_itself_in_many_ways_takes_no_time() -> None:
     begin = time.monotonic()
     lint(json.dumps(document).encode())
     assert time.monotonic() - begin < 5
+
+
+def test_names_and_references_out_of_the_document_are_left_alone() -> None:
+    document = b"""
+openapi: 3.0.3
+paths: {}
+security: [{oauth: [{a: 1}, []]}]
+components:
+  securitySchemes: {oauth: {type: oauth2, flows: {implicit: {scopes: {a: A}}}}}
+  schemas:
+    Named: {id: elsewhere, type: object, example: 1, properties: {id: {type: string}}}
+    Remote: {type: object, properties: {a: {$ref: other.yaml}}, example: {a: 1}}
+    Right: {type: object, properties: {id: {type: integer}}, example: {id: 1}}
+"""
+    found = [finding for finding in lint(document) if finding.rule == "oas3-valid-schema-example"]
+    assert [finding.new for finding in found] == [
+        "/components/schemas/Named/example",
+        "/components/schemas/Remote/example",
+    ]
+    assert "not present" in found[1].sentence

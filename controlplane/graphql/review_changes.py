@@ -1,0 +1,83 @@
+"""What can be done about versions on their way past the contract gate."""
+
+from typing import Annotated
+
+import strawberry
+
+from controlplane.commands.review import (
+    ApproveVersion,
+    OverrideGate,
+    RequestChanges,
+    SubmitVersion,
+)
+from controlplane.graphql.errors import Rejected
+from controlplane.graphql.loaders import Info
+from controlplane.graphql.version_changes import VersionChanged, VersionInput, about_version
+
+
+@strawberry.input
+class ReviewInput(VersionInput):
+    """A version, and what is said about it."""
+
+    comment: str = strawberry.field(
+        default="", description="For those who review it; at most 20,000 characters."
+    )
+
+
+@strawberry.input
+class RequestChangesInput(VersionInput):
+    """A submitted version, and what to change."""
+
+    comment: str = strawberry.field(description="What to change; at most 20,000 characters.")
+
+
+SubmitVersionResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union("SubmitVersionResult", description="What submitVersion did, or why not."),
+]
+ApproveVersionResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union("ApproveVersionResult", description="What approveVersion did, or why not."),
+]
+RequestChangesResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union("RequestChangesResult", description="What requestChanges did, or why not."),
+]
+OverrideGateResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union("OverrideGateResult", description="What overrideGate did, or why not."),
+]
+
+
+@strawberry.type
+class ReviewMutations:
+    """What can be done about versions that are reviewed."""
+
+    @strawberry.mutation
+    async def submit_version(self, info: Info, input: ReviewInput) -> SubmitVersionResult:
+        """Have a draft version reviewed, with what the gate says; needs version:define."""
+        comment = input.comment
+        return await about_version(
+            info, input, lambda given: SubmitVersion(**given, comment=comment)
+        )
+
+    @strawberry.mutation
+    async def approve_version(self, info: Info, input: ReviewInput) -> ApproveVersionResult:
+        """Let a submitted version be published; needs version:review."""
+        comment = input.comment
+        return await about_version(
+            info, input, lambda given: ApproveVersion(**given, comment=comment)
+        )
+
+    @strawberry.mutation
+    async def request_changes(self, info: Info, input: RequestChangesInput) -> RequestChangesResult:
+        """Make a submitted version a draft again; needs version:review."""
+        comment = input.comment
+        return await about_version(
+            info, input, lambda given: RequestChanges(**given, comment=comment)
+        )
+
+    @strawberry.mutation
+    async def override_gate(self, info: Info, input: VersionInput) -> OverrideGateResult:
+        """Let a version pass that the gate refuses, with a reason; needs version:override."""
+        return await about_version(info, input, lambda given: OverrideGate(**given))
