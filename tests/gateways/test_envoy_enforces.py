@@ -82,7 +82,11 @@ def test_the_upstream_learns_who_calls_and_never_the_key(edge: Edge) -> None:
     key, subscription = edge.subscribe(FREE)
     edge.running.until(200, "/pets/v1/pets", key)
 
-    spoofed = {"X_Subscription_Id": "spoofed", "x-application_id": "spoofed", "X-Plan-Id": "spoofed"}
+    spoofed = {
+        "X_Subscription_Id": "spoofed",
+        "x-application_id": "spoofed",
+        "X-Plan-Id": "spoofed",
+    }
     internal = {"x-gate-record": f"{subscription} a {FREE} 9 0", "x-gate-limits": "none"}
     sent = {"X-Api-Key": key, **spoofed, **internal, "x_kept": "kept"}
     answer = call(edge.running.port, "/pets/v2/pets/7?limit=3", headers=sent)

@@ -227,4 +227,6 @@ def _unserved(snapshot: Document) -> Iterator[Unserved]:
 
 def _ms(instant: str | None, otherwise: int) -> int:
     # HAProxy reads no negative numbers.
-    return max(0, int(datetime.fromisoformat(instant).timestamp() * 1_000)) if instant else otherwise
+    return (
+        max(0, int(datetime.fromisoformat(instant).timestamp() * 1_000)) if instant else otherwise
+    )
