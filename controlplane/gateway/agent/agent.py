@@ -57,7 +57,7 @@ class Agent:
     _random: random.Random = field(default_factory=random.SystemRandom)
 
     def resume(self, snapshot: dict[str, Any] | None = None) -> None:
-        """Begin with what was kept, or a snapshot that is newer; with nothing if there is neither."""
+        """Begin with what was kept, or a snapshot that is newer; without either with nothing."""
         self._resumed(self.kept.documents())
         if snapshot and self._resumed([snapshot]):
             self._replace_kept()

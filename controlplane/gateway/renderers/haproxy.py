@@ -60,6 +60,9 @@ peers edge
 """
 # An upstream might take it for another path: "." and "..", and slashes that are hidden.
 _TWISTED = r"%2f|%5c|\\|/\.{1,2}([/;]|$)"
+_DROPPED = "\n".join(
+    f"    http-request del-header ^{alike(name)}$ -m reg" for name in IDENTITY_HEADERS
+)
 _FRONTEND = f"""
 frontend edge
     bind @listen
@@ -72,7 +75,7 @@ frontend edge
     http-request normalize-uri percent-decode-unreserved strict
     http-request return status 400 {problem(400, "The path is ambiguous.")} if is_twisted
     # Who calls is told by us alone.
-{"".join(f"    http-request del-header ^{alike(name)}$ -m reg{chr(10)}" for name in IDENTITY_HEADERS)}\
+{_DROPPED}
     http-request set-var(txn.now) date(0,ms)
     http-request set-var(txn.hash) req.fhdr({KEY_HEADER}),sha2(256),hex,lower
     http-request set-var(txn.key) var(txn.hash),map_str({RECENT})
