@@ -12,10 +12,9 @@ from tests.gateways.sold import Sold
 PATH = "/pets/v1/pets"
 
 
-def held(sold: Sold, cursor: str = "1.1", before: Held | None = None) -> Held:
-    document = {**sold.snapshot(), "full": True, "issued_at": "2026-10-01T12:00:00+00:00"}
-    content_hash = routing.content_hash(document)
-    return Held({**document, "content_hash": content_hash, "cursor": cursor}, before)
+def held(sold: Sold) -> Held:
+    document = {**sold.snapshot(), "full": True}
+    return Held({**document, "content_hash": routing.content_hash(document), "cursor": "1.1"})
 
 
 def written(folder: Path) -> dict[Path, int]:
@@ -54,25 +53,3 @@ async def test_an_envoy_starts_from_the_files_while_the_control_plane_is_down(
         running.stop()
         running.start()
         running.until(401, PATH, "key")
-
-
-async def test_what_was_taken_away_stays_away_when_another_epoch_gives_it_back(
-    tmp_path: Path,
-) -> None:
-    sold = Sold()
-    sold.version(sold.product("pets"), "http://127.0.0.1:1", ["GET /pets"])
-    subscription = sold.subscription(sold.plan("free", sold.product("pets")), "shop", "key")
-    agent, row = Envoy(Site(str(tmp_path))), sold.rows[routing.SUBSCRIPTION][subscription]
-    digest = row["keys"][0]["sha256"]
-
-    def enforced() -> bool:
-        return any(digest[3:] in path.read_text() for path in tmp_path.glob("keys-*.json"))
-
-    had = held(sold)
-    await agent.enforce(had, None)
-    assert enforced()
-    sold.change(routing.SUBSCRIPTION, subscription, routing.without_key(row, "key"))
-    revoked = held(sold, "1.2", had)
-    sold.change(routing.SUBSCRIPTION, subscription, row)
-    await agent.enforce(held(sold, "2.2", revoked), None)
-    assert not enforced()

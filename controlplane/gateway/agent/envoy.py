@@ -47,8 +47,8 @@ class Envoy:
             else None
         )
         lists = {name: held.rows[kind].values() for kind, name in LISTS.items()}
-        snapshot = held.tombstones.enforced({**held.head, **lists})
-        rendered = envoy.render(snapshot, self._site, self._memo)
+        enforced = held.tombstones.enforced({**held.head, **lists})
+        rendered = envoy.render(enforced, self._site, self._memo)
         new = {
             name: content
             for name, content in rendered.files.items()
