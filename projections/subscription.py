@@ -12,7 +12,7 @@ from domain.subscription import Subscription, SubscriptionState
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "subscription"
-VERSION = 2
+VERSION = 3
 SUBSCRIPTION = Table(
     "subscription",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -55,6 +55,7 @@ CREDENTIAL = Table(
         "created_at": "timestamptz",
         "changed_at": "timestamptz",
     },
+    indexes=("organization_id, id",),
 )
 TABLES: tuple[Table, ...] = (SUBSCRIPTION, CREDENTIAL)
 EVENTS: tuple[type[Aggregate.Event], ...] = (

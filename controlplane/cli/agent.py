@@ -1,6 +1,7 @@
 """`controlplane gateway agent` and `bootstrap`: what runs beside a gateway."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 TOKEN = "CONTROLPLANE_GATEWAY_TOKEN"  # noqa: S105  # the name of the variable
 WAIT_S_MAX = 60
+DIRECTORY_MODE = 0o700
+"""Key hashes are in it, and sockets that command the gateway."""
 
 Vendor = Annotated[str, typer.Option(help="envoy or haproxy.")]
 Directory = Annotated[Path, typer.Option(help="Where the gateway finds its files.")]
@@ -37,16 +40,24 @@ def bootstrap(
     url: Url = "http://127.0.0.1:8080",
     token_file: TokenFile = None,
 ) -> None:
-    """Write the files that a gateway starts with; it refuses every call until it knows more."""
+    """Write the files that a gateway starts with; it refuses every call until it knows more.
+
+    A directory that it makes is for its user alone. Standard error has what to start next.
+    """
     from controlplane.gateway.agent import files
     from controlplane.gateway.renderers import renderer
 
-    out.mkdir(parents=True, exist_ok=True)
     site = _site(vendor, out, host, port, admin_port, url, token_file)
-    found = renderer(vendor).bootstrap(site)
+    chosen = renderer(vendor)
+    found = chosen.bootstrap(site)
+    out.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
     files.write_all(out, found)
     for name in sorted(found):
         typer.echo(str(out / name))
+    progress("Start next:")
+    progress(f"  {chosen.START.format(directory=shlex.quote(site.directory))}")
+    if vendor != "envoy" or not token_file:  # an Envoy with a token asks by itself
+        progress(f"  {_agent_command(vendor, site)}")
 
 
 def agent(
@@ -81,7 +92,7 @@ def agent(
     from controlplane.gateway.agent.process import Options, run
 
     logs.configure("info")
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
     site = _site(vendor, directory, host, port, admin_port, url, token_file, key_sets)
     token = token_file.read_text().strip() if token_file else os.environ.get(TOKEN, "")
     if not token:
@@ -99,6 +110,15 @@ def agent(
         once=once,
     )
     loop.run(run(options))
+
+
+def _agent_command(vendor: str, site: "Site") -> str:
+    words = ["controlplane", "gateway", "agent", "--vendor", vendor]
+    words += ["--directory", site.directory]
+    words += ["--host", site.listen_host, "--port", str(site.listen_port)]
+    words += ["--admin-port", str(site.admin_port)] if site.admin_port else []
+    words += ["--url", site.control_plane, "--token-file", site.token_file or "FILE"]
+    return shlex.join(words)
 
 
 def _site(  # what the options of both commands say

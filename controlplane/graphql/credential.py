@@ -16,14 +16,14 @@ from controlplane.commands.subscription import (
 from controlplane.graphql import subscription, visibility
 from controlplane.graphql.changes import AskedAtVersion, Changed, Issued, change
 from controlplane.graphql.enums import CredentialState, HashAlgorithm
-from controlplane.graphql.errors import Rejected
-from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one
+from controlplane.graphql.errors import Rejected, not_permitted
+from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, first_where, one
 from controlplane.graphql.node import Node, named, named_key
 from controlplane.graphql.paging import Connection, Listing
 from domain.aggregate import Aggregate
 from domain.credential import SERVABLE
 from domain.subscription import Subscription as SubscriptionEvents
-from projections.paging import Column
+from projections.paging import Column, Condition
 
 if TYPE_CHECKING:
     from controlplane.graphql.subscription import Subscription
@@ -128,6 +128,28 @@ OF_SUBSCRIPTION: Listing[Credential] = Listing(
     parents=(ORGANIZATION, Column("n.subscription_id", "uuid")),
     orders={"CREATED_AT": (Column("n.created_at", "timestamptz"), Column("n.id", "text"))},
 )
+
+
+@strawberry.type
+class CredentialQueries:
+    """How a key is found by what people have of it."""
+
+    @strawberry.field
+    async def credential(
+        self,
+        info: Info,
+        *,
+        name: Annotated[
+            str, strawberry.argument(description="What is between `_` and `.` in the key.")
+        ],
+    ) -> Credential | None:
+        """Return one credential by its name, null if the caller sees none such.
+
+        Needs subscription:read.
+        """
+        if CREDENTIAL.visible(info.context.caller) is None:
+            raise not_permitted(CREDENTIAL.needs)
+        return await first_where(info, CREDENTIAL, Condition("n.id = {}", (name,)))
 
 
 @strawberry.input

@@ -11,7 +11,7 @@ from controlplane.commands import NotFoundError
 from controlplane.graphql.as_of import AsOf, instant_of, position_of
 from controlplane.graphql.credential import CREDENTIAL, Credential
 from controlplane.graphql.enums import described
-from controlplane.graphql.errors import not_permitted
+from controlplane.graphql.errors import invalid, not_permitted
 from controlplane.graphql.gateway import GATEWAY, Gateway
 from controlplane.graphql.gateway_run import GatewayRun, run_of
 from controlplane.graphql.loaders import Info, one_anywhere
@@ -153,9 +153,13 @@ class EnforcedQueries:
             if kind.visible(info.context.caller) is None:
                 raise not_permitted(kind.needs)
         decided = await position_of(info, AsOf(at=at))
-        of_gateway = named_key(gateway_id, "Gateway", ("uuid",)) or (None,)
+        of_gateway = named_key(gateway_id, "Gateway", ("uuid",))
+        of_credential = named_key(credential_id, "Credential", ("uuid", "text"))
+        if of_gateway is None:
+            raise invalid("gatewayId: that is not the id of a Gateway.")
+        if of_credential is None:
+            raise invalid("credentialId: that is not the id of a Credential.")
         gateway = await one_anywhere(info, GATEWAY, of_gateway)
-        of_credential = named_key(credential_id, "Credential", ("uuid", "text")) or (None,)
         credential = await one_anywhere(info, CREDENTIAL, of_credential)
         if gateway is None or credential is None:
             return None

@@ -21,7 +21,7 @@ from controlplane.graphql.as_of import AsOfArgument, look_back
 from controlplane.graphql.audit import AUDIT_EVENT, AuditQueries
 from controlplane.graphql.contract import ContractQueries
 from controlplane.graphql.contract_policy import ContractPolicyMutations, ContractPolicyQueries
-from controlplane.graphql.credential import CREDENTIAL, CredentialMutations
+from controlplane.graphql.credential import CREDENTIAL, CredentialMutations, CredentialQueries
 from controlplane.graphql.effective_limits import LimitQueries
 from controlplane.graphql.enforced import EnforcedQueries
 from controlplane.graphql.errors import invalid
@@ -107,6 +107,7 @@ class Query(
     InvitationQueries,
     ApplicationQueries,
     SubscriptionQueries,
+    CredentialQueries,
     RightsQueries,
     GatewayQueries,
     EnforcedQueries,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from tests.controlplane.test_cli import Terminal
 from tests.gateways.real_envoy import gateway
 from tests.gateways.sold import auth
 from tests.gateways.world import Edge, Seller, edge, upstream
-from tests.processes import environment
+from tests.processes import environment, eventually
 
 PATH, ISSUER = "/pets/v1/pets", "https://issuer.example/"
 NOWHERE = "http://127.0.0.1:1"
@@ -115,6 +116,61 @@ async def test_a_gateway_begins_with_a_signed_snapshot_and_with_no_other(
                 await gateway.until(lambda: gateway.said()["enforced"])
                 assert await gateway.status_of(PATH, key) == 200
                 assert await gateway.status_of(PATH, "unknown") == 401
+
+
+async def test_an_agent_that_is_refused_ends_if_it_runs_once_and_else_says_so_once(
+    app: App, tmp_path: Path
+) -> None:
+    async with serving(app) as plane:
+        address = str(plane.server.make_url("")).rstrip("/")
+        site = Site(str(tmp_path), control_plane=address)
+        status, log = tmp_path / "state" / "status.json", tmp_path / "agent.log"
+        once = await asyncio.to_thread(started, "haproxy", site, "wrong", "--once")
+        assert await asyncio.to_thread(once.wait, 20) == 1
+        assert "refuses this agent. It answered 401" in log.read_text().splitlines()[-1]
+        assert "Traceback" not in log.read_text()
+
+        log.write_bytes(b"")
+        status.unlink()
+        agent = await asyncio.to_thread(started, "haproxy", site, "wrong")
+        try:
+            for _ in range(3):  # each attempt writes it
+                assert await asyncio.to_thread(eventually, status.exists)
+                status.unlink()
+            assert log.read_text().count("It answered 401") == 1
+        finally:
+            agent.terminate()
+            assert await asyncio.to_thread(agent.wait, 10) == 0
+
+
+@pytest.mark.parametrize(
+    ("vendor", "start", "agents"),
+    [
+        ("haproxy", "haproxy -W -S {0}/master.sock -f {0}/haproxy.cfg", 1),
+        ("envoy", "envoy -c {0}/bootstrap.json", 0),
+    ],
+)
+def test_bootstrap_keeps_its_files_from_others_and_says_what_to_start_next(
+    dsn: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    vendor: str,
+    start: str,
+    agents: int,
+) -> None:
+    out = tmp_path / "gateway"
+    terminal = Terminal(dsn, monkeypatch, capfd)
+    bootstrap = ("gateway", "bootstrap", "--vendor", vendor, "--out", str(out), "--port", "8001")
+    done = terminal(*bootstrap, "--token-file", "/token")
+
+    assert done.returncode == 0
+    assert stat.S_IMODE(out.stat().st_mode) == 0o700
+    for name in done.stdout.splitlines():
+        assert not Path(name).stat().st_mode & 0o007
+    assert start.format(out) in done.stderr
+    told = f"gateway agent --vendor {vendor} --directory {out} --host 127.0.0.1 --port 8001"
+    assert done.stderr.count(told) == agents
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 What cannot be taken or enforced leaves what was before, is told on standard error and in the
 status, and is tried again: after 0.2 s at first and 2 s at last, each time something else by
-chance, so that gateways that lost the control plane together do not come back together.
+chance, so that gateways that lost the control plane together do not come back together. Only an
+agent that is to end by itself ends when the control plane refuses it.
 """
 
 import asyncio
@@ -15,10 +16,11 @@ from typing import Any
 
 import structlog
 
+from controlplane.gateway.agent.complaints import Complaints
 from controlplane.gateway.agent.gateway import Gateway, GatewayError
 from controlplane.gateway.agent.held import Change, DocumentOlderError, Held
 from controlplane.gateway.agent.kept import Kept
-from controlplane.gateway.agent.source import Source, SourceError
+from controlplane.gateway.agent.source import Source, SourceError, SourceRefusedError
 from controlplane.gateway.agent.status import UNSERVED, Status
 from controlplane.gateway.agent.trust import Trust
 from controlplane.gateway.renderers import RenderedInvalidError
@@ -54,6 +56,7 @@ class Agent:
     """Whether the control plane said last that there is nothing newer."""
     _acknowledged: str = ""
     _failures: int = 0
+    _complaints: Complaints = field(default_factory=Complaints)
     _random: random.Random = field(default_factory=random.SystemRandom)
 
     def resume(self, snapshot: dict[str, Any] | None = None) -> None:
@@ -81,26 +84,39 @@ class Agent:
         self.kept.replace(self.held.document(), self.held.tombstones)
 
     async def run(self, *, once: bool = False) -> None:
-        """Go on until cancelled, or with `once` until the gateway runs the latest."""
+        """Go on until cancelled, or with `once` until the gateway runs the latest.
+
+        With `once` it raises SourceRefusedError, which trying again does not mend.
+        """
+        final = SourceRefusedError if once else ()
         while True:
             if self.held and not self._enforced:
-                await self._tried(self._enforce)
-            said = not self._enforced or await self._tried(self._acknowledge)
+                await self._tried(self._enforce, final)
+            said = not self._enforced or await self._tried(self._acknowledge, final)
             self._write_status()
             if once and self._current and self._enforced and said:
                 return
-            if not (await self._tried(self._poll) and said):
+            enforced = self._enforced
+            if not (await self._tried(self._poll, final) and said):
                 self._write_status()
                 await asyncio.sleep(self._pause_s())
+            elif enforced:
+                self._complaints.end()
+                self._failures, self.status.error = 0, ""
 
-    async def _tried(self, step: Callable[[], Awaitable[None]]) -> bool:
-        """Return whether a step succeeded; if not, tell why."""
+    async def _tried(
+        self, step: Callable[[], Awaitable[None]], final: type[DomainError] | tuple[()]
+    ) -> bool:
+        """Return whether a step succeeded; if not, tell why. Raises what is `final`."""
         try:
             await step()
         except DomainError as error:
             self._failures += 1
             self._tell("agent.failed", error)
             await self._report(error)
+            if isinstance(error, final):
+                self._write_status()
+                raise
             return False
         return True
 
@@ -159,7 +175,8 @@ class Agent:
         if unserved != self.status.unserved:
             self.status.unserved = unserved
             for each in unserved[:UNSERVED]:
-                log.warning("agent.unserved", **vars(each))
+                names = self.held.names(each.kind, each.id)
+                log.warning("agent.unserved", **vars(each), **names)
 
     async def _acknowledge(self) -> None:
         """Say what the gateway runs, if that was not said."""
@@ -182,7 +199,7 @@ class Agent:
                 await self.source.ahead(self.held.head)
 
     def _tell(self, event: str, error: DomainError) -> None:
-        log.error(event, error=str(error), kind=type(error).__name__)
+        self._complaints.tell(event, str(error), self.now(), type(error).__name__)
         self.status.error = str(error)
 
     def _write_status(self) -> None:
@@ -194,7 +211,8 @@ class Agent:
             heard_at = max(status.heard_at or issued_at, issued_at)
             status.stale = self.now() > heard_at + timedelta(seconds=held.head["max_staleness_s"])
             if status.stale:
-                log.error("agent.stale", heard_at=heard_at.isoformat())
+                said = f"Nothing was heard since {heard_at.isoformat()}."
+                self._complaints.tell("agent.stale", said, self.now())
         status.write(self.now())
 
     def _pause_s(self) -> float:

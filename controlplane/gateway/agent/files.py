@@ -5,11 +5,16 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+MODE = 0o640
+"""Of what has key hashes: the gateway reads it, and nobody else."""
 
-def write(path: Path, content: bytes) -> None:
-    """Put a file in the place of another, atomically."""
+
+def write(path: Path, content: bytes, mode: int = MODE) -> None:
+    """Put a file in the place of another, atomically; `mode` is what the umask leaves of it."""
     new = path.with_name(f".{path.name}.new")
-    with new.open("wb") as file:
+    new.unlink(missing_ok=True)  # what a crash left has its own mode
+    opened = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(opened, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -10,6 +10,8 @@ from domain.routing import (
     GROUP,
     KINDS,
     LISTS,
+    PRODUCT,
+    VERSION,
     Body,
     ContentHash,
     DeltaMisfitError,
@@ -90,6 +92,14 @@ class Held:
     def keeps_out(self) -> bool:
         """Whether what it enforces is not simply what changed of what it holds."""
         return self.tombstones.in_force(epoch_of(self.head))
+
+    def names(self, kind: str, id_: str) -> dict[str, str]:
+        """Return what people call a version: the slug of its product and its number; else none."""
+        row = self.rows[VERSION].get(id_) if kind == VERSION else None
+        if row is None:
+            return {}
+        product = self.rows[PRODUCT].get(row["product"], {"slug": row["product"]})
+        return {"product": product["slug"], "number": row["number"]}
 
     def enforced(self) -> Document:
         """Return the snapshot to enforce: without what was taken away under other epochs."""

@@ -18,6 +18,8 @@ CHUNK_BYTES = 2**18
 REASON_CHARS = 1_000
 REFUSAL_BYTES = 2**14
 _OK, _NOT_MODIFIED = 200, 304
+_FINAL = {400, 401, 403}
+_FORBIDDEN = "FORBIDDEN"
 _ACKNOWLEDGE = (
     "mutation ($input: AcknowledgeConfigInput!) { said: acknowledgeConfig(input: $input)"
     " { diverged } }"
@@ -30,6 +32,10 @@ _REPORT = (
 
 class SourceError(DomainError):
     """The control plane did not answer as it should."""
+
+
+class SourceRefusedError(SourceError):
+    """The control plane refuses this agent."""
 
 
 @dataclass
@@ -124,8 +130,12 @@ class Source:
 
 def _refused(status: int, body: bytes) -> SourceError:
     """Return the error of an answer, with what a problem document or GraphQL says in it."""
-    said = ""
+    said, code = "", ""
     with suppress(orjson.JSONDecodeError, AttributeError, KeyError, IndexError, TypeError):
         answer = orjson.loads(body)
         said = answer.get("detail") or answer["errors"][0]["message"]
-    return SourceError(detail=f"It answered {status}{f': {said}' if said else '.'}")
+        code = answer["errors"][0]["extensions"]["code"]
+    error = SourceRefusedError if status in _FINAL or code == _FORBIDDEN else SourceError
+    if status == _OK:  # as GraphQL refuses
+        return error(detail=f"It refused: {said}" if said else "Its answer is none.")
+    return error(detail=f"It answered {status}{f': {said}' if said else '.'}")

@@ -10,6 +10,7 @@ from controlplane.gateway.agent import files
 from controlplane.gateway.renderers import Unserved
 
 UNSERVED = 100
+MODE = 0o644
 
 
 @dataclass
@@ -42,4 +43,4 @@ class Status:
             "unserved": [vars(each) for each in self.unserved[:UNSERVED]],
         }
         options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-        files.write(self.path, orjson.dumps(said, option=options))
+        files.write(self.path, orjson.dumps(said, option=options), MODE)

@@ -5,8 +5,8 @@ describes it and a `Site` go in, files come out; it neither reads nor writes nor
 It never guesses. A row that is missing grants nothing, and what the vendor cannot enforce is told
 as `Unserved` and refused by what is rendered, never left open.
 
-The module is the `Renderer`: `VENDOR`, `render`, `bootstrap` and `validate` are its functions. A
-vendor may return a subclass of `Rendered` that has more than files, as Envoy's has resources.
+The module is the `Renderer`: `VENDOR` and `START` are words of it, `render`, `bootstrap` and
+`validate` its functions. A vendor may return a subclass of `Rendered` that has more than files, as Envoy's has resources.
 tests/gateways/golden has the cases that every renderer must do, each with what is expected of it.
 """
 
@@ -144,6 +144,8 @@ class Renderer(Protocol):
     """What the module of a vendor offers."""
 
     VENDOR: str
+    START: str
+    """How the gateway is started, with `{directory}` for where its files are."""
 
     def render(self, snapshot: Document, site: Site, memo: Memo) -> Rendered:
         """Return what a gateway at a site must run to enforce a snapshot."""

@@ -61,8 +61,18 @@ from controlplane.gateway.renderers.envoy_resource import (
 from controlplane.gateway.renderers.envoy_routes import ROUTE_CONFIGURATION, routing
 from domain.routing import Body, Document
 
-__all__ = ["VENDOR", "Configuration", "bootstrap", "check", "listeners", "render", "validate"]
+__all__ = [
+    "START",
+    "VENDOR",
+    "Configuration",
+    "bootstrap",
+    "check",
+    "listeners",
+    "render",
+    "validate",
+]
 VENDOR = "envoy"
+START = "envoy -c {directory}/bootstrap.json"
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from controlplane.gateway.renderers.haproxy_version import Backend, problem
 from domain.routing import PLAN, SUBSCRIPTION, VERSION, Body, Document
 
 VENDOR = "haproxy"
+START = "haproxy -W -S {directory}/master.sock -f {directory}/haproxy.cfg"
 CONFIG, KEYS, RECENT, VERSIONS = "haproxy.cfg", "keys.map", "recent.map", "versions.map"
 GONE = "-"
 """What recent.map says of a key that keys.map still has."""

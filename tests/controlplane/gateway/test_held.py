@@ -67,3 +67,13 @@ def test_a_delta_with_a_row_missing_or_wrong_changes_nothing(
     assert held.content_hash() == first["content_hash"]
     held.apply(received)
     assert held.document() == second
+
+
+def test_a_version_is_named_by_its_product_and_number() -> None:
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in LISTS.values()}
+    rows["products"] = [{"id": "p", "slug": "pets"}]
+    rows["versions"] = [{"id": "v", "product": "p", "number": "1.0.0"}]
+    held = Held(snapshot("1.1", rows))
+
+    assert held.names("version", "v") == {"product": "pets", "number": "1.0.0"}
+    assert held.names("version", "gone") == held.names("plan", "v") == {}

@@ -4,7 +4,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from controlplane.gateway.agent.source import Source, SourceError
+from controlplane.gateway.agent.source import Source, SourceError, SourceRefusedError
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,25 @@ async def test_an_agent_that_is_refused_says_why(body: str, said: str) -> None:
 
     assert str(polled.value).endswith(said)
     assert str(acknowledged.value).endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [("FORBIDDEN", SourceRefusedError), ("BAD_INPUT", SourceError)]
+)
+async def test_what_graphql_refuses_does_not_read_as_answered(
+    code: str, kind: type[SourceError]
+) -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        error = {"message": "It needs a scope.", "extensions": {"code": code}}
+        return web.json_response({"data": None, "errors": [error]})
+
+    site = web.Application()
+    site.router.add_route("*", "/{path:.*}", refuse)
+    async with TestServer(site) as server, ClientSession() as session:
+        source = Source(session, str(server.make_url("")).rstrip("/"), "token")
+        with pytest.raises(SourceError) as refused:
+            await source.acknowledge("1.1", "hash")
+
+    assert type(refused.value) is kind
+    assert str(refused.value).endswith("It refused: It needs a scope.")
+    assert "200" not in str(refused.value)

@@ -220,6 +220,10 @@ READS: dict[str, Look | Elsewhere] = {
         "tests/controlplane/graphql/test_contracts.py",
         "test_a_contract_is_linted_for_its_provider_alone",
     ),
+    "credential": Elsewhere(
+        "tests/controlplane/graphql/test_credential_name.py",
+        "test_a_key_is_found_by_the_name_in_it_by_those_who_see_its_subscription",
+    ),
     "credentialRights": Look(
         "{ credentialRights(credentialId: $credential) { credential { id } } }", TEAM, OUTSIDE
     ),

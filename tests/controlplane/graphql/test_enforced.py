@@ -166,10 +166,14 @@ async def test_only_those_who_read_gateways_are_told_and_who_did_it_only_with_th
     found = await enforced(gateways, "one", at, who="manager")
     assert found["enforced"]["cause"]["actor"] is None
     assert await enforced(gateways, "one", at, who="stranger") is None
-    assert await enforced(gateways, "one", at, key=shop.ids["product"]) is None
     said = {"gateway": gateways.ids["one"], "key": shop.ids["credential"], "at": at}
     for stranger in ("developer", "operator", "one", None):
         error = await shop.error(stranger, ENFORCED, **said)
         assert error["extensions"]["code"] == "NOT_PERMITTED"
-    error = await shop.error("owner", ENFORCED, **{**said, "at": "2999-01-01T00:00:00Z"})
-    assert error["extensions"]["code"] == "INVALID_ARGUMENT"
+    for wrong in (
+        {"at": "2999-01-01T00:00:00Z"},
+        {"gateway": said["key"]},
+        {"key": shop.ids["product"]},
+    ):
+        error = await shop.error("owner", ENFORCED, **{**said, **wrong})
+        assert error["extensions"]["code"] == "INVALID_ARGUMENT"
