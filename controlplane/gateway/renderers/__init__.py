@@ -6,7 +6,8 @@ It never guesses. A row that is missing grants nothing, and what the vendor cann
 as `Unserved` and refused by what is rendered, never left open.
 
 The module is the `Renderer`: `VENDOR` and `START` are words of it, `render`, `bootstrap` and
-`validate` its functions. A vendor may return a subclass of `Rendered` that has more than files, as Envoy's has resources.
+`validate` its functions. A vendor may return a subclass of `Rendered` that has more
+than files, as Envoy's has resources.
 tests/gateways/golden has the cases that every renderer must do, each with what is expected of it.
 """
 
