@@ -268,7 +268,7 @@ FIELDS: dict[str, Look | Elsewhere] = {
         CATALOGUE,
     ),
     "ApiVersion.revisions": Look(
-        "{ node(id: $inner_version) { ... on ApiVersion { revisions { nodes { id } } } } }",
+        "{ node(id: $inner_version) { id ... on ApiVersion { revisions { nodes { id } } } } }",
         CATALOGUE,
     ),
     "ApiVersion.review": Look(
