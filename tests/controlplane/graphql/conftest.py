@@ -55,6 +55,10 @@ async def everything(shop: Portal) -> Portal:
             "defineVersion",
             {"productId": ids["product"], "number": "2.0.0", "document": PETSTORE.decode()},
         ),
+        "submitted_version": (
+            "defineVersion",
+            {"productId": ids["product"], "number": "2.1.0", "document": PETSTORE.decode()},
+        ),
         "drafted": (
             "definePlan",
             {"slug": "drafted", "name": "drafted", "productIds": [ids["inner"]]},
@@ -82,6 +86,7 @@ async def everything(shop: Portal) -> Portal:
     }
     for name, (verb, said) in more.items():
         ids[name] = (await shop.done("owner", verb, **said))["id"]
+    await shop.done("manager", "submitVersion", versionId=ids["submitted_version"])
     await shop.done("manager", "draftPlanVersion", planId=ids["drafted"], terms={})
     await shop.done(
         "manager",
