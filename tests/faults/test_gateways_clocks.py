@@ -1,6 +1,5 @@
 """Clocks that are hours apart: what was revoked is refused, or the agent says why it is not."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,14 +45,8 @@ class World:
         """Return two that work."""
         keys = await self.seller.secret("pets"), await self.seller.secret("pets")
         for key in keys:
-            await self.until(OK, key, PAUSE_S + BOUND_S)
+            await self.gateway.until_status(OK, PATH, key, PAUSE_S + BOUND_S)
         return keys
-
-    async def until(self, status: int, key: str, limit_s: float) -> None:
-        """Wait until a key has this answer, for so long at most."""
-        async with asyncio.timeout(limit_s):
-            while await self.gateway.status_of(PATH, key) != status:
-                await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -85,7 +78,7 @@ async def test_a_revocation_holds_in_time_when_the_agent_thinks_that_it_is_later
 
     world.clocks.plane, world.clocks.agent = timedelta(hours=plane_h), timedelta(hours=agent_h)
     await world.revoke(revoked)
-    await world.until(UNAUTHORIZED, revoked, BOUND_S)
+    await world.gateway.until_status(UNAUTHORIZED, PATH, revoked, BOUND_S)
     assert await world.gateway.status_of(PATH, valid) == OK
 
 
@@ -102,5 +95,5 @@ async def test_a_document_of_the_future_is_refused_and_told_until_the_clocks_agr
     assert await world.gateway.status_of(PATH, valid) == OK
 
     world.clocks.plane = world.clocks.agent = NO
-    await world.until(UNAUTHORIZED, revoked, PAUSE_S + BOUND_S)
+    await world.gateway.until_status(UNAUTHORIZED, PATH, revoked, PAUSE_S + BOUND_S)
     await world.gateway.until(lambda: not world.gateway.said()["error"])
