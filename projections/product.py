@@ -11,7 +11,7 @@ from domain.version_life import VersionState
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "product"
-VERSION = 3
+VERSION = 4
 PRODUCT = Table(
     "product",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -61,6 +61,7 @@ API_VERSION = Table(
         "sunset_at": "timestamptz",
         "successor_id": "uuid",
         "link": "text",
+        "gate": "jsonb",  # what the gate said when it was submitted last; null if nothing
         "blocked_at": "timestamptz",
         "version": "bigint",
         "created_at": "timestamptz",
@@ -146,7 +147,8 @@ def project(recorded: Recorded, rows: Rows) -> None:
             row |= _defined(event)
             rows.update(_operations(recorded, event))
         case ApiVersion.Submitted():
-            row |= {"state": VersionState.IN_REVIEW.value, "listed": False}
+            gate = event.gate and orjson.dumps(event.gate, str).decode()
+            row |= {"state": VersionState.IN_REVIEW.value, "listed": False, "gate": gate}
         case ApiVersion.Blocked() | ApiVersion.Unblocked():
             blocked = isinstance(event, ApiVersion.Blocked)
             row["blocked_at"] = event.timestamp if blocked else None
