@@ -67,10 +67,7 @@ class Mirrors:
         self._holds = Holds(app)
 
     async def mirror(self, organization_id: UUID) -> Mirror:
-        """Return the rows of an organization, loaded if need be.
-
-        Raises UnavailableError, ReadModelsBehindError.
-        """
+        """Return the rows of an organization, loaded if need be. Raises what `served` raises."""
         self._follow()
         found = self._mirrors.get(organization_id)
         if found is None:
