@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwk, jwt
 
 from controlplane.gateway.renderers import Memo, Rendered, RenderedInvalidError, envoy
+from controlplane.gateway.renderers.envoy_keys import Provider
 from domain import routing
 from tests.gateways import sold
 from tests.gateways.envoy_edge import Edge, serving
-from tests.gateways.real_envoy import upstream
+from tests.gateways.real_envoy import call, upstream
 from tests.gateways.sold import id_of
 
 ISSUER = "https://issuer.example/"
@@ -81,19 +82,25 @@ def test_the_upstream_learns_who_calls_and_never_the_key(edge: Edge) -> None:
     key, subscription = edge.subscribe(FREE)
     edge.running.until(200, "/pets/v1/pets", key)
 
-    spoofed = dict.fromkeys(("x_subscription_id", "x_application_id", "x_plan_id"), "spoofed")
-    internal = {"x_gate_record": f"{subscription} a {FREE} 9 0", "x_gate_limits": "none"}
-    answer = edge.call("/pets/v2/pets/7?limit=3", key, **spoofed, **internal, x_kept="kept")
+    spoofed = {
+        "X_Subscription_Id": "spoofed",
+        "x-application_id": "spoofed",
+        "X-Plan-Id": "spoofed",
+    }
+    internal = {"x-gate-record": f"{subscription} a {FREE} 9 0", "x-gate-limits": "none"}
+    sent = {"X-Api-Key": key, **spoofed, **internal, "x_kept": "kept"}
+    answer = call(edge.running.port, "/pets/v2/pets/7?limit=3", headers=sent)
 
     headers = {name.lower(): value for name, value in answer.seen["headers"].items()}
     assert answer.seen["path"] == "/two/pets/7?limit=3"
     assert headers["x-subscription-id"] == subscription
     assert headers["x-application-id"] == str(id_of(f"{key} application"))
     assert headers["x-plan-id"] == FREE
-    assert headers["x-kept"] == "kept"
+    assert headers["x_kept"] == "kept"
+    assert "spoofed" not in headers.values()
     assert "x-api-key" not in headers
     assert not [name for name in headers if name.startswith("x-gate")]
-    assert edge.call("/pets/v1/pets", **internal, x_gate_digest="0" * 64).status == 401
+    assert edge.call("/pets/v1/pets", **internal, **{"x-gate-digest": "0" * 64}).status == 401
 
 
 def test_a_key_ends_by_the_gateways_clock(edge: Edge) -> None:
@@ -164,6 +171,31 @@ def test_a_token_is_the_key_of_the_application_it_names(edge: Edge) -> None:
     }.items():
         assert edge.call("/pets/v1/pets", Authorization=f"Bearer {refused}").status == status
     assert edge.call("/orders/admin/v1/orders", **bearer).status == 403
+
+
+def test_no_key_says_what_a_token_stands_for(edge: Edge) -> None:
+    plan = edge.sold.plan("said", PETS, auth=sold.auth("JWT", ISSUER, "pets", "client"))
+    name, _ = edge.subscribe(plan)
+    mine = str(id_of(f"{name} application"))
+    bearer = {"Authorization": f"Bearer {token(mine)}"}
+    deadline = time.monotonic() + 5
+    while edge.call("/pets/v1/pets", **bearer).status != 200:
+        assert time.monotonic() < deadline
+
+    stands_for = Provider(ISSUER, "pets", "client").id, PETS, mine
+    assert edge.call("/pets/v1/pets", " ".join(stands_for)).status == 401
+    assert edge.call("/pets/v1/pets", "\n ".join(stands_for)).status in {0, 400, 401}
+
+
+def test_a_call_whose_script_fails_is_refused(edge: Edge) -> None:
+    key, _ = edge.subscribe(FREE, application="not an id")
+
+    edge.running.until(500, "/pets/v1/pets", key)
+    assert edge.call("/orders/admin/v1/orders", key).status == 500
+    before, _ = edge.subscribe(FREE, not_after="1960-01-01T00:00:00+00:00")
+    valid, _ = edge.subscribe(FREE)
+    edge.running.until(200, "/pets/v1/pets", valid)
+    assert edge.call("/pets/v1/pets", before).status == 401
 
 
 def test_a_deprecated_version_says_so_until_when_and_what_comes_next(edge: Edge) -> None:

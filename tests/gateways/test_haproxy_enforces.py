@@ -10,6 +10,7 @@ from domain import routing
 from domain.plan_terms import Quota
 from tests.gateways import sold
 from tests.gateways.haproxy_edge import Edge, serving
+from tests.gateways.real_envoy import call
 from tests.gateways.sold import id_of, limit
 
 FREE, FIVE, PETS = f"{id_of('free')}-1", f"{id_of('five')}-1", str(id_of("pets"))
@@ -47,7 +48,9 @@ def test_what_is_no_operation_is_not_found_whoever_asks(edge: Edge) -> None:
     assert edge.status("/pets/v1/files/report.xml", key) == 404
 
 
-@pytest.mark.parametrize("path", ["..", "%2e%2E", ".", "a%2Fb", "a%5cb", "..%2f..", "../v2/pets"])
+@pytest.mark.parametrize(
+    "path", ["..", "%2e%2E", ".", "a%2Fb", "a%5cb", "..%2f..", "..;x", "../v2/pets"]
+)
 def test_a_path_that_an_upstream_might_take_for_another_is_refused(edge: Edge, path: str) -> None:
     key, _ = edge.subscribe(FREE)
 
@@ -57,15 +60,21 @@ def test_a_path_that_an_upstream_might_take_for_another_is_refused(edge: Edge, p
 def test_the_upstream_learns_who_calls_and_never_the_key(edge: Edge) -> None:
     key, subscription = edge.subscribe(FREE)
 
-    spoofed = dict.fromkeys(("x_subscription_id", "x_application_id", "x_plan_id"), "spoofed")
-    answer = edge.call("/pets/v2/pets/7?limit=3", key, **spoofed, x_kept="kept")
+    spoofed = {
+        "X_Subscription_Id": "spoofed",
+        "x-application_id": "spoofed",
+        "X-Plan-Id": "spoofed",
+    }
+    sent = {"X-Api-Key": key, **spoofed, "x_kept": "kept"}
+    answer = call(edge.site.listen_port, "/pets/v2/pets/7?limit=3", headers=sent)
 
     headers = {name.lower(): value for name, value in answer.seen["headers"].items()}
     assert answer.seen["path"] == "/two/pets/7?limit=3"
     assert headers["x-subscription-id"] == subscription
     assert headers["x-application-id"] == str(id_of(f"{key} application"))
     assert headers["x-plan-id"] == FREE
-    assert headers["x-kept"] == "kept"
+    assert headers["x_kept"] == "kept"
+    assert "spoofed" not in headers.values()
     assert "x-api-key" not in headers
 
 
@@ -80,6 +89,22 @@ def test_a_key_ends_by_the_gateways_clock(edge: Edge) -> None:
     edge.until(401, "/pets/v1/pets", key)
     edge.until(401, "/pets/v1/pets", other)
     assert -0.001 <= (datetime.now(UTC) - soon).total_seconds() < 1  # HAProxy knows milliseconds
+
+
+def test_an_operation_is_limited_however_its_path_is_escaped(edge: Edge) -> None:
+    own = [sold.override(PETS, "GET /pets/mine", limit(1, 60))]
+    key, _ = edge.subscribe(edge.sold.plan("mine", PETS, overrides=own))
+
+    assert edge.status("/pets/v1/pets/mine", key) == 200
+    for path in ("/pets/mine", "/pets/%6dine", "/%70ets/%6Din%65"):
+        assert edge.status(f"/pets/v1{path}", key) == 429
+    assert edge.call("/pets/v1/pets/a%20b", key).seen["path"] == "/pets/a%20b"
+
+
+def test_a_key_that_ended_long_ago_has_ended(edge: Edge) -> None:
+    key, _ = edge.subscribe(FREE, not_after="1960-01-01T00:00:00+00:00")
+
+    assert edge.status("/pets/v1/pets", key) == 401
 
 
 def test_beyond_a_hard_quota_a_subscription_waits_until_it_may_again(edge: Edge) -> None:

@@ -21,7 +21,7 @@ from controlplane.gateway.agent.trust import Trust
 from controlplane.gateway.renderers import Site
 from domain.aggregate import DomainError
 
-STATUS = "status.json"
+STATUS, TRUSTED = "status.json", "trusted.json"
 GATEWAYS = {"envoy": "Envoy", "haproxy": "HAProxy"}
 """The class that drives a vendor's gateway, in the module of its name."""
 
@@ -60,7 +60,7 @@ async def run(options: Options) -> None:
             Source(session, options.site.control_plane, options.token, options.group),
             _gateway(options.vendor, options.site),
             kept,
-            Trust(keys),
+            Trust(keys, options.state / TRUSTED),
             Status(options.state / STATUS),
             lambda: datetime.now(UTC),
             0 if options.once else options.wait_s,

@@ -32,6 +32,11 @@ IDENTITY_HEADERS = (SUBSCRIPTION_HEADER, APPLICATION_HEADER, PLAN_HEADER)
 Fragment = TypeVar("Fragment")
 
 
+def alike(header: str) -> str:
+    """Return an expression for a header, and for what an upstream may take for it (CGI does)."""
+    return header.replace("-", "[-_]")
+
+
 class RenderedInvalidError(DomainError):
     """The gateway would not take what was rendered; nothing of it is served."""
 

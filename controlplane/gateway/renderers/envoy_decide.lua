@@ -6,6 +6,7 @@ local TITLES = {
   [401] = "A key is needed that is known here and has not ended.",
   [403] = "The plan does not include this product.",
   [429] = "The quota of the period is used up.",
+  [500] = "Whose call it is cannot be told.",
 }
 
 local function refuse(handle, status, header, value)
@@ -30,7 +31,7 @@ local function keyless(handle, headers, product, route)
   count(headers, PLANS[id], product, route, address)
 end
 
-function envoy_on_request(handle)
+local function decide(handle)
   local product, route = handle:streamInfo():routeName():match("^(%S+) %S+ (%S+)$")
   if not product then return end -- no such route, which the router says
   local headers = handle:headers()
@@ -56,6 +57,11 @@ function envoy_on_request(handle)
   headers:replace("x-application-id", application)
   headers:replace("x-plan-id", id)
   count(headers, plan, product, route, subscription)
+end
+
+function envoy_on_request(handle)
+  -- Envoy lets a call go on whose script fails.
+  if not pcall(decide, handle) then refuse(handle, 500) end
 end
 
 function envoy_on_response(handle)
