@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
-import orjson
 import structlog
 from aiohttp import web
 from prometheus_client import Counter
@@ -27,6 +26,7 @@ from controlplane.commands import NotFoundError, NotPermittedError
 from controlplane.context import Caller
 from controlplane.gateway.delivery import Delivery
 from controlplane.gateway.document import Cursor
+from controlplane.gateway.key_sets import key_sets
 from controlplane.gateway.mirror import Served
 from controlplane.gateway.offered import Offered, Part
 from controlplane.gateway.renderers import Site, envoy
@@ -143,7 +143,8 @@ class Discovery:
         self._waiters = waiters
         self._waiting = 0
         self._boot = app.services.new_id().hex[-8:]
-        self._site = replace(SITE, key_sets=_key_sets(app.settings.gateway_key_sets))
+        file = app.settings.gateway_key_sets
+        self._site = replace(SITE, key_sets=key_sets(Path(file)) if file else {})
         self._offered: OrderedDict[str, Offered] = OrderedDict()
         self._following: dict[str, asyncio.Task[None]] = {}
         self._known: OrderedDict[UUID, Known] = OrderedDict()
@@ -312,12 +313,6 @@ class Discovery:
         task = asyncio.create_task(tell(), name="xds")
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
-
-
-def _key_sets(file: str) -> dict[str, str]:
-    """Return the JWK sets of a file by issuer, as text."""
-    found = orjson.loads(Path(file).read_bytes()) if file else {}
-    return {issuer: orjson.dumps(key_set).decode() for issuer, key_set in found.items()}
 
 
 @lru_cache(maxsize=GATEWAYS)

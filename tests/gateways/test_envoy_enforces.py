@@ -1,23 +1,19 @@
 """What a real Envoy lets through, and what its upstream is told."""
 
 import json
-import ssl
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwk, jwt
 
 from controlplane.gateway.renderers import Memo, Rendered, RenderedInvalidError, envoy
 from controlplane.gateway.renderers.envoy_keys import Provider
 from domain import routing
 from tests.gateways import sold
+from tests.gateways.certified import certified
 from tests.gateways.envoy_edge import Edge, serving
 from tests.gateways.real_envoy import call, upstream
 from tests.gateways.sold import id_of
@@ -47,6 +43,7 @@ def test_a_key_opens_what_its_plan_includes_and_nothing_else(edge: Edge) -> None
     assert edge.call("/pets/v1/pets", "unknown").status == 401
     assert edge.call("/pets/v1/pets", "x" * 5_000).status == 401
     assert edge.call("/orders/admin/v1/orders", key).status == 403
+    assert not [each for each in edge.call("/pets/v1/pets", key).headers if "ratelimit" in each]
     refused = edge.call("/pets/v1/pets")
     assert refused.headers["www-authenticate"] == 'ApiKey header="x-api-key"'
     assert refused.headers["content-type"] == "application/problem+json"
@@ -240,7 +237,7 @@ def test_graphql_is_one_operation_at_its_base(edge: Edge) -> None:
 
 def test_an_upstream_behind_tls_is_called_only_if_it_is_the_one(edge: Edge, tmp_path: Path) -> None:
     authority = edge.running.directory / "ca.pem"
-    right, wrong = (_certified(tmp_path, authority, f"127.0.0.{n}") for n in (1, 9))
+    right, wrong = (certified(tmp_path, authority, f"127.0.0.{n}") for n in (1, 9))
     with upstream(right) as url, upstream(wrong) as another:
         product = edge.sold.product("tls")
         edge.sold.version(product, url, ["GET /things"])
@@ -249,39 +246,6 @@ def test_an_upstream_behind_tls_is_called_only_if_it_is_the_one(edge: Edge, tmp_
 
         edge.running.until(200, "/tls/v1/things", key)
         assert edge.call("/tls/v2/things", key).status == 503
-
-
-def _certified(folder: Path, authority: Path, address: str) -> ssl.SSLContext:
-    """Return a server's side with a certificate for an address, trusted from now on."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, address)])
-    at = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(at - timedelta(hours=1))
-        .not_valid_after(at + timedelta(hours=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    (folder / "server.pem").write_bytes(pem + private)
-    with authority.open("ab") as trusted:
-        trusted.write(pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
-    return context
 
 
 def test_nothing_to_enforce_is_not_rendered_unless_that_is_right(edge: Edge) -> None:

@@ -3,14 +3,16 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from domain import routing
 from domain.plan_terms import Quota
 from tests.gateways import sold
+from tests.gateways.certified import certified
 from tests.gateways.haproxy_edge import Edge, serving
-from tests.gateways.real_envoy import call
+from tests.gateways.real_envoy import call, upstream
 from tests.gateways.sold import id_of, limit
 
 FREE, FIVE, PETS = f"{id_of('free')}-1", f"{id_of('five')}-1", str(id_of("pets"))
@@ -21,6 +23,15 @@ JWT = sold.auth("JWT", "https://issuer.example/", "pets", "client")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     with serving(tmp_path_factory.mktemp("edge")) as edge:
         yield edge
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Edge, float]]:
+    """Return one that was loaded for the last time at an instant, before all other tests."""
+    with serving(tmp_path_factory.mktemp("settled")) as edge:
+        edge.sold.plan("kept", PETS, first=limit(1, 60))
+        edge.put()
+        yield edge, time.monotonic()
 
 
 def test_a_key_opens_what_its_plan_includes_and_nothing_else(edge: Edge) -> None:
@@ -229,6 +240,23 @@ def test_graphql_is_one_operation_at_its_base(edge: Edge) -> None:
     assert edge.status("/graph/v1/more", key, "POST") == 404
 
 
+def test_an_upstream_behind_tls_is_called_only_if_it_is_the_one(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    right, wrong = (certified(tmp_path, authority, f"127.0.0.{n}") for n in (1, 9))
+    with (
+        upstream(right) as url,
+        upstream(wrong) as another,
+        serving(tmp_path, ca_file=str(authority)) as edge,
+    ):
+        product = edge.sold.product("tls")
+        edge.sold.version(product, url, ["GET /things"])
+        edge.sold.version(product, another, ["GET /things"], number="2.0.0")
+        key, _ = edge.subscribe(edge.sold.plan("tls", product))
+
+        assert edge.call("/tls/v1/things", key).seen["path"] == "/things"
+        assert edge.status("/tls/v2/things", key) == 503
+
+
 def test_what_cannot_be_enforced_is_told_and_refused(edge: Edge) -> None:
     tokens = edge.sold.plan("tokens", PETS, auth=JWT)
     long = edge.sold.plan("long", PETS, first=limit(5, 31 * 24 * 3_600))
@@ -240,9 +268,10 @@ def test_what_cannot_be_enforced_is_told_and_refused(edge: Edge) -> None:
     assert edge.call("/pets/v1/pets", authorization="Bearer a.b.c").status == 401
 
 
-def test_counts_survive_what_is_loaded_anew(edge: Edge) -> None:
-    key, _ = edge.subscribe(edge.sold.plan("kept", PETS, first=limit(1, 60)))
-    time.sleep(10.5)
+def test_counts_survive_what_is_loaded_anew(settled: tuple[Edge, float]) -> None:
+    edge, loaded_at = settled
+    key, _ = edge.subscribe(f"{id_of('kept')}-1")
+    time.sleep(max(0.0, loaded_at + 10.5 - time.monotonic()))
     assert [edge.status("/pets/v1/pets", key) for _ in range(2)] == [200, 429]
 
     edge.sold.product("another")

@@ -2,6 +2,7 @@
 -- Decides: whose call it is, whether the plan has the product, and which limits count it.
 -- PLANS: the products of a plan, the name of its limits, and those of operations with their own.
 -- KEYLESS: the plan by which calls without a key to a product are let in.
+-- NO_LIMIT: what the filter that counts says of calls that nothing counts.
 local TITLES = {
   [401] = "A key is needed that is known here and has not ended.",
   [403] = "The plan does not include this product.",
@@ -68,6 +69,10 @@ function envoy_on_response(handle)
   local headers = handle:headers()
   local left, reset = headers:get("x-ratelimit-remaining"), headers:get("x-ratelimit-reset")
   if not (left and reset) then return end
+  if headers:get("x-ratelimit-limit") == NO_LIMIT then
+    for _, name in ipairs({"limit", "remaining", "reset"}) do headers:remove("x-ratelimit-" .. name) end
+    return
+  end
   headers:replace("ratelimit", string.format('"default";r=%s;t=%s', left, reset))
   if headers:get(":status") == "429" then headers:replace("retry-after", reset) end
 end
