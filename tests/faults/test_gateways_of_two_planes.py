@@ -92,6 +92,7 @@ async def test_revocations_hold_while_gateways_are_sent_to_and_fro(
                 async with callers.calling(valid.secret):
                     for nth in range(ROUNDS):
                         key = await portals[nth % 2].issue()
+                        await callers.until(OK, key.secret)
                         await portals[nth % 2].revoke(key)
                         callers.refuse(key)
                         if nth % 2:  # a service of two processes is an alternation by itself
