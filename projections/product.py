@@ -1,6 +1,7 @@
 """The catalogue: products, their versions and the operations of those."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import orjson
 
@@ -11,7 +12,7 @@ from domain.version_life import VersionState
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "product"
-VERSION = 3
+VERSION = 5
 PRODUCT = Table(
     "product",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -61,6 +62,7 @@ API_VERSION = Table(
         "sunset_at": "timestamptz",
         "successor_id": "uuid",
         "link": "text",
+        "last_test": "jsonb",  # null before the first
         "blocked_at": "timestamptz",
         "version": "bigint",
         "created_at": "timestamptz",
@@ -111,6 +113,7 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     ApiVersion.Reinstated,
     ApiVersion.Blocked,
     ApiVersion.Unblocked,
+    ApiVersion.ContractTested,
 )
 
 
@@ -147,11 +150,18 @@ def project(recorded: Recorded, rows: Rows) -> None:
             rows.update(_operations(recorded, event))
         case ApiVersion.Submitted():
             row |= {"state": VersionState.IN_REVIEW.value, "listed": False}
-        case ApiVersion.Blocked() | ApiVersion.Unblocked():
-            blocked = isinstance(event, ApiVersion.Blocked)
-            row["blocked_at"] = event.timestamp if blocked else None
+        case ApiVersion.Blocked() | ApiVersion.Unblocked() | ApiVersion.ContractTested():
+            row |= _befell(event)
         case _:
             row |= _lived(event)
+
+
+def _befell(event: ApiVersion.Blocked | ApiVersion.Unblocked | ApiVersion.ContractTested) -> Row:
+    """Return what changes beside the life of a version."""
+    if isinstance(event, ApiVersion.ContractTested):
+        tested = {"at": event.timestamp.isoformat(), **asdict(event.test)}
+        return {"last_test": orjson.dumps(tested).decode()}
+    return {"blocked_at": event.timestamp if isinstance(event, ApiVersion.Blocked) else None}
 
 
 def _lived(event: Aggregate.Event) -> Row:

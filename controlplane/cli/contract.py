@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from controlplane.cli import contract_test
 from controlplane.cli.findings import Format, Threshold
 from controlplane.cli.session import UsageError
 
@@ -47,6 +48,9 @@ _Remote = Annotated[
     bool,
     typer.Option(help="Let references lead to other documents; nothing is fetched, names count."),
 ]
+
+
+cli.command("test")(contract_test.hold)
 
 
 @cli.command("diff")

@@ -8,6 +8,7 @@ import strawberry
 from asyncpg import Record
 
 from controlplane.graphql import product, visibility
+from controlplane.graphql.contract_test import ContractTest, contract_test_of
 from controlplane.graphql.enums import VersionState
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one, same_noun
 from controlplane.graphql.node import Node
@@ -54,6 +55,7 @@ class ApiVersion(Node):
     product_key: strawberry.Private[Key]
     all_upstreams: strawberry.Private[str]
     successor_key: strawberry.Private[Key]
+    tested_last: strawberry.Private[str | None]
     api: str = strawberry.field(
         description='The API of the product that it is of, a slug; "default" of the only one.'
     )
@@ -82,6 +84,13 @@ class ApiVersion(Node):
         resolver=nested(lambda: OPERATIONS_OF_VERSION),
         description="What can be called, in the order of the contract.",
     )
+
+    @strawberry.field
+    def last_test(self, info: Info) -> ContractTest | None:
+        """Return what came of its last contract test; null before, and for all but the provider."""
+        if not visibility.is_provider(info.context.caller):
+            return None
+        return contract_test_of(self.tested_last)
 
     @strawberry.field
     def upstreams(self, info: Info) -> list[Upstream] | None:
@@ -129,6 +138,7 @@ def _version(row: Record) -> ApiVersion:
         product_key=(row["organization_id"], row["product_id"]),
         all_upstreams=row["upstreams"],
         successor_key=(row["organization_id"], row["successor_id"]),
+        tested_last=row["last_test"],
         api=row["api"],
         deprecated_at=row["deprecated_at"],
         sunset_at=row["sunset_at"],
