@@ -71,7 +71,8 @@ class Settings(BaseSettings):
         50,
         ge=0,
         le=100,
-        description="Share of a group's rows that may go with one product; more is held back.",
+        description="Share of a group's rows that may go with one product; more, or all of them,"
+        " is held back.",
     )
     login_failures: int = Field(
         60,

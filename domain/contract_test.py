@@ -10,7 +10,7 @@ from domain.contract.document import one_line
 FAILURES = 50
 
 
-class Verdict(Enum):
+class ContractTestVerdict(Enum):
     """What came of a contract test."""
 
     PASSED = "PASSED"
@@ -61,7 +61,7 @@ class ContractTest(Value):
         told += [part for each in self.failures for part in (each.operation, each.code, each.title)]
         if (
             self.contract_sha256 != contract_sha256
-            or self.verdict not in Verdict.__members__
+            or self.verdict not in ContractTestVerdict.__members__
             or len(self.failures) > FAILURES
             or any(part != one_line(part, text.LABEL_CHARS) for part in told)
         ):

@@ -1,5 +1,6 @@
 """A release line: the versions of one API of a product that were ever published."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -19,6 +20,18 @@ class Release(Value):
     NAME = "release"
     version_id: UUID
     number: str
+
+
+def below(number: str, releases: Mapping[UUID, str]) -> list[UUID]:
+    """Return what a version with this number may follow, the next one below it first.
+
+    Whatever follows a pre-release follows what came before that too, which promised more: so
+    pre-releases come last.
+    """
+    new = Version.parse(number)
+    known = [(Version.parse(each), version_id) for version_id, each in releases.items()]
+    lower = [(not each.prerelease, each, id_) for each, id_ in known if each < new]
+    return [version_id for *_, version_id in sorted(lower, reverse=True)]
 
 
 class ReleaseLine(Aggregate):
@@ -54,24 +67,12 @@ class ReleaseLine(Aggregate):
             self.emit(self.Released, at, why, release=Release(version_id, number))
 
     def followed_by(self, number: str) -> list[UUID]:
-        """Return what a version with this number may follow, the next one below it first.
-
-        Whatever follows a pre-release follows what came before that too, which promised more: so
-        pre-releases come last.
-        """
-        new = Version.parse(number)
-        below = [
-            (not known.prerelease, known, version_id)
-            for version_id, known in (
-                (version_id, Version.parse(each)) for version_id, each in self.releases.items()
-            )
-            if known < new
-        ]
-        return [version_id for *_, version_id in sorted(below, reverse=True)]
+        """Return what a version with this number may follow, as `below` has it."""
+        return below(number, self.releases)
 
     @dataclass(frozen=True)
     class Opened(First):
-        """The first version of an API is published under the eyes of the gate."""
+        """The gate judged a version of the API for the first time."""
 
         TOPIC = "release_line.opened"
         product_id: UUID

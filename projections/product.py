@@ -62,6 +62,7 @@ API_VERSION = Table(
         "sunset_at": "timestamptz",
         "successor_id": "uuid",
         "link": "text",
+        "gate": "jsonb",  # what the gate said when it was submitted last; null if nothing
         "last_test": "jsonb",  # null before the first
         "blocked_at": "timestamptz",
         "version": "bigint",
@@ -149,7 +150,8 @@ def project(recorded: Recorded, rows: Rows) -> None:
             row |= _defined(event)
             rows.update(_operations(recorded, event))
         case ApiVersion.Submitted():
-            row |= {"state": VersionState.IN_REVIEW.value, "listed": False}
+            gate = event.gate and orjson.dumps(event.gate, str).decode()
+            row |= {"state": VersionState.IN_REVIEW.value, "listed": False, "gate": gate}
         case ApiVersion.Blocked() | ApiVersion.Unblocked() | ApiVersion.ContractTested():
             row |= _befell(event)
         case _:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from domain.contract.bump import bump
 from domain.contract.document import cut
-from domain.contract.finding import Finding, Level
+from domain.contract.finding import Finding, Level, Verdict
 from domain.contract.rules import Rule
 
 EXIT_CODES = {Level.ERROR: 3, Level.WARNING: 4, Level.INFO: 5}
@@ -101,8 +101,9 @@ def _shown(finding: Finding) -> list[str]:
     if finding.witness is None:
         return []
     payload = cut(json.dumps(finding.witness.payload, ensure_ascii=False), PAYLOAD_CHARS)
-    verdicts = finding.witness.old_verdict.lower(), finding.witness.new_verdict.lower()
-    return [f"{payload} was {verdicts[0]}, and is {verdicts[1]} now."]
+    if finding.witness.old_verdict is Verdict.ACCEPTED:
+        return [f"{payload} was accepted, and is refused now."]
+    return [f"{payload} could not come, and can now."]
 
 
 def _located(finding: Finding) -> str:

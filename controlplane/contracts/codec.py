@@ -40,10 +40,10 @@ def _plain(finding: Finding) -> dict[str, object]:
     return {
         "rule": finding.rule,
         "level": finding.level,
-        "where": finding.where,
-        "old": finding.old,
-        "new": finding.new,
-        "sentence": finding.sentence,
+        "where": _printable(finding.where),
+        "old": finding.old and _printable(finding.old),
+        "new": finding.new and _printable(finding.new),
+        "sentence": _printable(finding.sentence),
         "witness": shown,
     }
 
@@ -54,3 +54,8 @@ def _finding(*, level: str, witness: dict[str, Any] | None = None, **said: str) 
         verdicts = Verdict(witness["old_verdict"]), Verdict(witness["new_verdict"])
         shown = Witness(*verdicts, witness["payload"])
     return Finding(level=Level(level), witness=shown, **said)
+
+
+def _printable(text: str) -> str:
+    """Return the text as UTF-8 can hold it: YAML lets halves of surrogate pairs pass."""
+    return text.encode(errors="replace").decode()

@@ -20,7 +20,7 @@ import orjson
 from controlplane.contracts.testable import READS, readied
 from domain.aggregate import DomainError
 from domain.contract.document import one_line
-from domain.contract_test import FAILURES, BrokenPromise, ContractTest, Verdict
+from domain.contract_test import FAILURES, BrokenPromise, ContractTest, ContractTestVerdict
 from domain.text import LABEL_CHARS
 
 HEADERS = 20
@@ -162,13 +162,13 @@ def _options(name: str, bounds: Bounds) -> list[str]:
     ]
 
 
-def _verdict(said: dict[str, Any], overrun_s: int | None) -> tuple[Verdict, str]:
+def _verdict(said: dict[str, Any], overrun_s: int | None) -> tuple[ContractTestVerdict, str]:
     """Return what came of it, and why there is no verdict; what was not tried never passes."""
     operations = said.get("operations") or {}
     errors = [str(each["title"]) for each in said.get("errors", ())]
     refused = said.get("warnings", {}).get("missing_auth", [])
     if said.get("failures"):
-        return Verdict.FAILED, ""
+        return ContractTestVerdict.FAILED, ""
     problem = ""
     if overrun_s is not None:
         problem = f"It took more than {overrun_s} s."
@@ -182,7 +182,7 @@ def _verdict(said: dict[str, Any], overrun_s: int | None) -> tuple[Verdict, str]
         problem = f"Credentials were refused or missing, first by {refused[0]}."
     elif not said["complete"] or said["exit_code"]:
         problem = f"The tool stopped early: {said['stop_reason']}."
-    return (Verdict.ERROR, problem) if problem else (Verdict.PASSED, "")
+    return (ContractTestVerdict.ERROR, problem) if problem else (ContractTestVerdict.PASSED, "")
 
 
 def _failures(said: dict[str, Any]) -> list[BrokenPromise]:

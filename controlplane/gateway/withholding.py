@@ -2,7 +2,8 @@
 
 A row grants nothing without its parents, so one event can take away all that a group has: a
 product ends, and its versions, plans and subscriptions with it. If that is more than a set share,
-the product's row goes on being handed out until somebody says that it is right. Nothing else is
+or everything, the product's row goes on being handed out until somebody says that it is right.
+Whatever is empty is therefore meant to be. Nothing else is
 held back: a key that was revoked, a subscription that was cancelled or suspended, and a version
 that was blocked or retired go at once, below such a product too, for each ends by itself.
 """
@@ -21,7 +22,7 @@ from controlplane.store import Connection
 from domain.routing import KINDS, PLAN
 
 FROM_ROWS = 20
-"""A smaller configuration is never held back: a large share of it is soon a few rows."""
+"""A part of a smaller configuration is never held back: a large share of it is soon a few rows."""
 ENDS = 1_000
 """Of more products than these have ended since somebody released, the latest are looked at."""
 _ENDED = (
@@ -81,8 +82,8 @@ async def decide(
 ) -> list[Withheld]:
     """Return what is held back from a group, after deciding what nobody has yet.
 
-    The end of a product is held back if more than `percent` of the rows would go with it, unless
-    that was intended. Whoever decides first decides for all processes.
+    The end of a product is held back if more than `percent` of the rows would go with it, or if
+    nothing would be left, unless that was intended. Whoever decides first decides for all.
     """
     decisions = await _decisions(connection, organization_id, group)
     found: list[Withheld] = []
@@ -96,7 +97,8 @@ async def decide(
             group.withhold([each.row for each in found])
             gone = 1 + _below(group, live, row)
             of_rows = left + sum(each.decision.rows for each in found) + gone
-            too_much = of_rows >= FROM_ROWS and 100 * gone > percent * of_rows
+            emptied = gone == of_rows > 1  # of a product alone, nothing was served
+            too_much = emptied or (of_rows >= FROM_ROWS and 100 * gone > percent * of_rows)
             mine = Decision(too_much and not _is_intended(group, row, now), gone, of_rows)
             named = (organization_id, UUID(group.id), UUID(row.key[1]), position)
             await connection.execute(_DECIDE, *named, *mine)

@@ -8,7 +8,7 @@ import strawberry
 
 from controlplane.graphql.enums import described
 from controlplane.graphql.scalars import Count
-from domain.contract_test import Verdict as ContractTestVerdict
+from domain.contract_test import ContractTestVerdict
 
 described(
     ContractTestVerdict,

@@ -19,6 +19,8 @@ from controlplane.graphql.application import (
 )
 from controlplane.graphql.as_of import AsOfArgument, look_back
 from controlplane.graphql.audit import AUDIT_EVENT, AuditQueries
+from controlplane.graphql.contract import ContractQueries
+from controlplane.graphql.contract_policy import ContractPolicyMutations, ContractPolicyQueries
 from controlplane.graphql.credential import CREDENTIAL, CredentialMutations
 from controlplane.graphql.effective_limits import LimitQueries
 from controlplane.graphql.enforced import EnforcedQueries
@@ -30,6 +32,7 @@ from controlplane.graphql.gateway import (
 )
 from controlplane.graphql.gateway_changes import GatewayMutations
 from controlplane.graphql.gateway_config_changes import GatewayConfigMutations
+from controlplane.graphql.impact import ImpactQueries
 from controlplane.graphql.invitation import (
     INVITATION,
     InvitationMutations,
@@ -50,6 +53,7 @@ from controlplane.graphql.plan import PLAN, PLAN_VERSION, PlanQueries
 from controlplane.graphql.plan_changes import PlanMutations
 from controlplane.graphql.product import PRODUCT, ProductQueries
 from controlplane.graphql.product_changes import ProductMutations
+from controlplane.graphql.review import REVIEW_STEP
 from controlplane.graphql.review_changes import ReviewMutations
 from controlplane.graphql.rights import RightsQueries
 from controlplane.graphql.scalars import SCALARS
@@ -80,6 +84,7 @@ KINDS: tuple[Kind[Any], ...] = (
     PLAN,
     PLAN_VERSION,
     PRODUCT,
+    REVIEW_STEP,
     SUBSCRIPTION,
     TEAM,
     VERSION,
@@ -92,6 +97,9 @@ class Query(
     ViewerQueries,
     OrganizationQueries,
     ProductQueries,
+    ContractQueries,
+    ContractPolicyQueries,
+    ImpactQueries,
     PlanQueries,
     SearchQueries,
     LimitQueries,
@@ -138,6 +146,7 @@ class Mutation(
     ProductMutations,
     VersionMutations,
     ReviewMutations,
+    ContractPolicyMutations,
     PageMutations,
     PlanMutations,
     ApplicationMutations,

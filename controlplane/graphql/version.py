@@ -7,12 +7,13 @@ import orjson
 import strawberry
 from asyncpg import Record
 
-from controlplane.graphql import product, visibility
+from controlplane.graphql import product, review, visibility
 from controlplane.graphql.contract_test import ContractTest, contract_test_of
 from controlplane.graphql.enums import VersionState
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one, same_noun
 from controlplane.graphql.node import Node
 from controlplane.graphql.paging import Connection, Listing, nested
+from controlplane.graphql.review import GateResult, ReviewStepConnection, gate_of
 from controlplane.graphql.scalars import Count
 from projections.paging import Column
 
@@ -55,6 +56,7 @@ class ApiVersion(Node):
     product_key: strawberry.Private[Key]
     all_upstreams: strawberry.Private[str]
     successor_key: strawberry.Private[Key]
+    said_by_gate: strawberry.Private[str | None]
     tested_last: strawberry.Private[str | None]
     api: str = strawberry.field(
         description='The API of the product that it is of, a slug; "default" of the only one.'
@@ -84,6 +86,18 @@ class ApiVersion(Node):
         resolver=nested(lambda: OPERATIONS_OF_VERSION),
         description="What can be called, in the order of the contract.",
     )
+
+    review: ReviewStepConnection = strawberry.field(
+        resolver=nested(lambda: review.OF_VERSION),
+        description="What the gate and people said of it, first to last; only for the provider.",
+    )
+
+    @strawberry.field
+    def gate(self, info: Info) -> GateResult | None:
+        """Return what the gate said when it was submitted last; null for all but the provider."""
+        if not visibility.is_provider(info.context.caller):
+            return None
+        return gate_of(self.key[0], self.said_by_gate)
 
     @strawberry.field
     def last_test(self, info: Info) -> ContractTest | None:
@@ -138,6 +152,7 @@ def _version(row: Record) -> ApiVersion:
         product_key=(row["organization_id"], row["product_id"]),
         all_upstreams=row["upstreams"],
         successor_key=(row["organization_id"], row["successor_id"]),
+        said_by_gate=row["gate"],
         tested_last=row["last_test"],
         api=row["api"],
         deprecated_at=row["deprecated_at"],

@@ -108,6 +108,11 @@ def operations(caller: Caller) -> Conditions:
     return _catalogue(caller, lambda team_id: (_in_version(team_id),), (_in_version(None),))
 
 
+def reviews(caller: Caller) -> Conditions | None:
+    """Reviews of versions: what the provider says among itself."""
+    return (_own(caller),) if is_provider(caller) else None
+
+
 def pages(caller: Caller) -> Conditions:
     """Pages of products."""
 

@@ -14,7 +14,7 @@ _HEADINGS = {
     Level.WARNING: "Changes that may break",
     Level.INFO: "Other changes",
 }
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
 
 
 def changelog(findings: Iterable[Finding], *, title: str = "") -> str:

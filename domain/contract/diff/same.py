@@ -41,7 +41,8 @@ class Sameness:
             reference = waiting.pop()
             targets = [_target(document, reference) for document in (old, new)]
             if targets[0] is None or targets[1] is None:
-                changed.append(reference)
+                if targets[0] is not targets[1]:
+                    changed.append(reference)
                 continue
             if _written(targets[0].value) != _written(targets[1].value):
                 changed.append(reference)

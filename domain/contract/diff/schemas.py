@@ -93,6 +93,9 @@ _REWRITINGS = {
 Of alternatives it cannot: two open objects accept nearly the same, and mean different things.
 """
 
+_WRAPPINGS = {"one-of-added", "one-of-removed", "any-of-removed"}
+"""Alternatives where there were none, or none where there were some: written anew as well."""
+
 _ECHOED = ("pattern-added", "pattern-changed")
 """Clients send back what they have read, read-only properties too, and their text is checked."""
 
@@ -210,7 +213,8 @@ class Schemas:
 def _is_rewritten(pair: Pair, said: Said) -> bool:
     # Formats are not all known to whoever judges containment: the rule has the last word.
     change = said.rule.removeprefix(f"{pair.place}-")
-    return change in _REWRITINGS and said.proof != schema_types.FORMAT
+    is_wrapping = change in _WRAPPINGS and pair.old.has(said.proof) != pair.new.has(said.proof)
+    return (change in _REWRITINGS or is_wrapping) and said.proof != schema_types.FORMAT
 
 
 def _level(pair: Pair, said: Said) -> Level:

@@ -20,6 +20,7 @@ UNCHECKED = "is not checked, for that takes too many schemas"
 
 _LISTS = ("allOf", "anyOf", "oneOf")
 _SINGLE = ("not", "if", "then", "else")
+_APPLYING = frozenset({*_LISTS, *_SINGLE, "dependentSchemas", "$ref"})
 
 
 class Costs:
@@ -84,7 +85,7 @@ def _nesting(value: Tree) -> int:
 
 def _applied(schema: Tree, source: Source) -> Iterator[dict[str, Tree]]:
     """Return the schemas that apply to whatever this one applies to."""
-    if not isinstance(schema, dict):
+    if not isinstance(schema, dict) or _APPLYING.isdisjoint(schema):
         return
     candidates: list[Tree] = [schema.get(name) for name in _SINGLE]
     for name in _LISTS:
@@ -165,11 +166,12 @@ class _Chains:
     def longest(self) -> int:
         """Return the number of schemas in it."""
         for _, value in walked(self.source.root):
-            if isinstance(value, dict) and id(value) not in self.order:
+            is_applying = isinstance(value, dict) and not _APPLYING.isdisjoint(value)
+            if is_applying and id(value) not in self.order:
                 self._visit(value)
-        return max(self.length.values(), default=0)
+        return max(self.length.values(), default=1)
 
-    def _visit(self, root: dict[str, Tree]) -> None:
+    def _visit(self, root: Tree) -> None:
         path = [self._entered(root)]
         while path:
             node, following = path[-1]
@@ -187,7 +189,7 @@ class _Chains:
             elif id(inner) not in self.length:
                 self.lowest[node] = min(self.lowest[node], self.order[id(inner)])
 
-    def _entered(self, schema: dict[str, Tree]) -> tuple[int, Iterator[dict[str, Tree]]]:
+    def _entered(self, schema: Tree) -> tuple[int, Iterator[dict[str, Tree]]]:
         node = id(schema)
         self.order[node] = self.lowest[node] = len(self.order)
         self.waiting.append(node)

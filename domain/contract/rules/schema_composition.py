@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from domain.contract.diff.pair import Pair, Said, named
+from domain.contract.diff.pair import Pair, Said, named, quoted
 from domain.contract.diff.spot import Spot
 from domain.contract.diff.view import ANNOTATIONS, is_annotation_only
+
+FEW = 3
 
 COMPOSITIONS = {"allOf": "all-of", "anyOf": "any-of", "oneOf": "one-of"}
 
@@ -82,7 +84,7 @@ def compositions(pair: Pair) -> Iterator[Said]:
                 continue
             idle = keyword == "allOf" and is_annotation_only([part.followed() for part in parts])
             suffix = "-annotation-only" if idle else ""
-            names = named([_shown(part) for part in parts])
+            names = ", ".join(map(_shown, parts[:FEW])) + ", ..." * (len(parts) > FEW)
             kind = "condition" if keyword == "allOf" else "alternative"
             said = f"has changed: {kind} {names} is {verb}"
             yield pair.says(f"{stem}-{change}{suffix}", said, keyword)
@@ -101,9 +103,8 @@ def _is_wrapped(pair: Pair) -> bool:
 
 
 def _shown(part: Spot) -> str:
-    if part.reference:
-        return part.reference.rpartition("/")[2]
-    return _title(part) or part.pointer.rpartition("/")[2]
+    name = part.reference.rpartition("/")[2] or _title(part)
+    return named([name]) if name else quoted(part.value)
 
 
 def places(pair: Pair) -> Iterator[Said]:

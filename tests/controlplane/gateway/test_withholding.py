@@ -62,6 +62,27 @@ async def held_back(provider: Provider) -> list[str]:
     return [row["topic"].removeprefix("gateway_group.config_") for row in events]
 
 
+async def test_the_last_product_is_held_back_however_small_the_group(
+    client: Client, app: App
+) -> None:
+    provider = Provider(app)
+    product = await provider.product("pets")
+    token = await provider.gateway("edge", product)
+    await provider.settled()
+    before = await client.config(token)
+
+    await retire(provider, "pets")
+    held = await client.config(token)
+    assert slugs(held) == ["pets"]
+    assert len(held["versions"]) == len(before["versions"]) == 1
+
+    await provider.do(ReleaseConfig(group_id=provider.ids["edge-group"]))
+    await provider.settled()
+    emptied = await client.config(token)
+    assert slugs(emptied) == []
+    assert emptied["intentionally_empty"]
+
+
 async def test_a_product_whose_end_would_empty_a_gateway_is_held_back(
     client: Client, provider: Provider
 ) -> None:

@@ -88,6 +88,10 @@ class Elsewhere(NamedTuple):
     test: str
 
 
+CONTRACTS = (
+    "tests/controlplane/graphql/test_contracts.py",
+    "test_whom_a_version_hurts_is_told_to_its_provider_alone",
+)
 PERMISSIONS = (
     "tests/controlplane/commands/test_permissions.py",
     "test_a_role_gives_the_commands_it_may_give_and_no_other",
@@ -130,6 +134,7 @@ VERBS: dict[str, Verb | Elsewhere] = {
     "approveVersion": Elsewhere(*PERMISSIONS),
     "overrideGate": Elsewhere(*PERMISSIONS),
     "requestChanges": Elsewhere(*PERMISSIONS),
+    "setContractPolicy": Verb("{productId: $product, reviewRequired: true}", OWNERS),
     "submitVersion": Verb("{versionId: $draft_version}", MANAGERS),
     "publishVersion": Verb("{versionId: $draft_version}", MANAGERS),
     "registerApplication": Verb('{teamId: $team, name: "n"}', CONSUMERS),
@@ -201,6 +206,20 @@ READS: dict[str, Look | Elsewhere] = {
         frozenset({"owner", "auditor"}),
         DEVELOPERS | OUTSIDE | {"manager"},
     ),
+    "contractDiff": Look(
+        "{ contractDiff(to: $inner_version, from: $inner_version) { now { id } } }",
+        CATALOGUE,
+        OUTSIDE,
+    ),
+    "contractPolicy": Look("{ contractPolicy(product: $inner) { fourEyes } }", frozenset()),
+    "impactOf": Elsewhere(
+        "tests/controlplane/graphql/test_contracts.py",
+        "test_whom_a_version_hurts_is_told_to_its_provider_alone",
+    ),
+    "lint": Elsewhere(
+        "tests/controlplane/graphql/test_contracts.py",
+        "test_a_contract_is_linted_for_its_provider_alone",
+    ),
     "credentialRights": Look(
         "{ credentialRights(credentialId: $credential) { credential { id } } }", TEAM, OUTSIDE
     ),
@@ -245,6 +264,13 @@ FIELDS: dict[str, Look | Elsewhere] = {
         "{ node(id: $inner_version) { ... on ApiVersion { operations { nodes { id } } } } }",
         CATALOGUE,
     ),
+    "ApiVersion.review": Look(
+        "{ node(id: $draft_version) { id ... on ApiVersion { review { nodes { id } } } } }",
+        PROVIDER,
+    ),
+    "ContractFindings.changelog": Elsewhere(*CONTRACTS),
+    "ContractFindings.findings": Elsewhere(*CONTRACTS),
+    "ContractImpact.subscriptions": Elsewhere(*CONTRACTS),
     "Application.subscriptions": Look(
         "{ node(id: $team_application) { ... on Application { subscriptions { nodes { id } } } } }",
         TEAM,
