@@ -1,4 +1,4 @@
-"""`controlplane contract`: contracts judged without a server, for people and pipelines."""
+"""`controlplane contract`: contracts judged without a server, and servers by contracts."""
 
 import sys
 from datetime import UTC, datetime
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from domain.contract.finding import Finding
 
 cli = typer.Typer(
-    help="Contracts, judged without a server. Exit codes: 0 nothing that counts, 3 errors,"
-    " 4 warnings, 5 infos; 1 when it could not be judged.",
+    help="Contracts, judged without a server; `test` judges a server. Exit codes: 0 nothing that"
+    " counts, 3 errors, 4 warnings, 5 infos; 1 when it could not be judged.",
     no_args_is_help=True,
 )
 

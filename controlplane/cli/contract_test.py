@@ -36,7 +36,7 @@ def hold(
         bool, typer.Option("--invalid", help="Also send what the contract does not allow.")
     ] = False,
     max_examples: Annotated[
-        int, typer.Option(min=1, max=1_000, help="Calls for each operation in each phase.")
+        int, typer.Option(min=1, max=1_000, help="Random calls for each operation.")
     ] = 25,
     max_time: Annotated[int, typer.Option(min=1, max=3_600, help="Seconds in all.")] = 300,
     headers_file: Annotated[

@@ -109,7 +109,7 @@ def answering(upstream: Upstream) -> Iterator[Upstream]:
     async def start() -> web.AppRunner:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", upstream.answer)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         return runner
