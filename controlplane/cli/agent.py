@@ -65,6 +65,9 @@ def agent(
     keys: Annotated[
         Path | None, typer.Option(help="JWK set of the keys that configurations are signed by.")
     ] = None,
+    key_sets: Annotated[
+        Path | None, typer.Option(help="JSON file of JWK sets by issuer, for plans with JWTs.")
+    ] = None,
     begin: Annotated[Path | None, typer.Option("--from", help="A snapshot to begin with.")] = None,
     wait_s: Annotated[
         float, typer.Option(help="How long a poll is held.", min=0, max=WAIT_S_MAX)
@@ -79,11 +82,11 @@ def agent(
 
     logs.configure("info")
     directory.mkdir(parents=True, exist_ok=True)
-    site = _site(vendor, directory, host, port, admin_port, url, token_file)
+    site = _site(vendor, directory, host, port, admin_port, url, token_file, key_sets)
     token = token_file.read_text().strip() if token_file else os.environ.get(TOKEN, "")
     if not token:
         raise UsageError(f"The gateway's token comes from --token-file or {TOKEN}.")
-    progress(f"The agent of {vendor} in {site.directory}.")
+    progress(f"Keeping {vendor} in {site.directory} at what {site.control_plane} says.")
     options = Options(
         vendor=vendor,
         site=site,
@@ -106,7 +109,9 @@ def _site(  # what the options of both commands say
     admin_port: int,
     url: str,
     token_file: Path | None,
+    issuers: Path | None = None,
 ) -> "Site":
+    from controlplane.gateway.key_sets import key_sets
     from controlplane.gateway.renderers import RENDERERS, Site
 
     if vendor not in RENDERERS:
@@ -118,4 +123,5 @@ def _site(  # what the options of both commands say
         admin_port=admin_port,
         control_plane=url.rstrip("/"),
         token_file=str(token_file.resolve()) if token_file else "",
+        key_sets=key_sets(issuers) if issuers else {},
     )

@@ -15,7 +15,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from uuid import UUID
 
-import orjson
 import structlog
 from aiohttp import web
 from prometheus_client import Counter
@@ -26,6 +25,7 @@ from controlplane.commands import NotFoundError, NotPermittedError
 from controlplane.context import Caller
 from controlplane.gateway.delivery import Delivery
 from controlplane.gateway.document import Cursor
+from controlplane.gateway.key_sets import key_sets
 from controlplane.gateway.mirror import Served
 from controlplane.gateway.offered import Offered, Part
 from controlplane.gateway.renderers import Site, envoy
@@ -48,6 +48,8 @@ WAITERS = 50_000
 """Polls that are held at once; an Envoy has about twenty."""
 GROUPS = 64
 GATEWAYS = 10_000
+ADDRESSES = 256
+"""At which Envoys listen: a listener of 30 KB is kept for each."""
 PAUSE_S = 1.0
 SITE = Site("", token_file="token")  # noqa: S106  # no secret: it polls, and knows where its token is
 HEAD_BYTES, TAIL_BYTES = 1_000, 16 * 2**10
@@ -124,7 +126,8 @@ class Discovery:
         self._waiters = waiters
         self._waiting = 0
         self._boot = app.services.new_id().hex[-8:]
-        self._site = replace(SITE, key_sets=_key_sets(app.settings.gateway_key_sets))
+        file = app.settings.gateway_key_sets
+        self._site = replace(SITE, key_sets=key_sets(Path(file)) if file else {})
         self._offered: OrderedDict[str, Offered] = OrderedDict()
         self._following: dict[str, asyncio.Task[None]] = {}
         self._known: OrderedDict[UUID, Known] = OrderedDict()
@@ -139,8 +142,8 @@ class Discovery:
         served = await self._served(caller)
         offered = await self._current(caller, served)
         known = self._gateway(caller)
+        found = self._find(offered, asked)  # of what is not there nothing is remembered
         self._hear(caller, served, offered, known, asked)
-        found = self._find(offered, asked)
         if not self._is_due(known, asked, found) and not self._app.stopping.is_set():
             await self._wait(offered, asked)
             # The token may be what was revoked.
@@ -296,12 +299,6 @@ class Discovery:
         task.add_done_callback(self._telling.discard)
 
 
-def _key_sets(file: str) -> dict[str, str]:
-    """Return the JWK sets of a file by issuer, as text."""
-    found = orjson.loads(Path(file).read_bytes()) if file else {}
-    return {issuer: orjson.dumps(key_set).decode() for issuer, key_set in found.items()}
-
-
-@lru_cache(maxsize=GATEWAYS)
+@lru_cache(maxsize=ADDRESSES)
 def _listeners(host: str, port: int) -> Resources:
     return envoy.listeners(replace(SITE, listen_host=host, listen_port=port))

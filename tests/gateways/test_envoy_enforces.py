@@ -1,24 +1,21 @@
 """What a real Envoy lets through, and what its upstream is told."""
 
 import json
-import ssl
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwk, jwt
 
 from controlplane.gateway.renderers import Memo, Rendered, RenderedInvalidError, envoy
+from controlplane.gateway.renderers.envoy_keys import Provider
 from domain import routing
 from tests.gateways import sold
+from tests.gateways.certified import certified
 from tests.gateways.envoy_edge import Edge, serving
-from tests.gateways.real_envoy import upstream
+from tests.gateways.real_envoy import call, upstream
 from tests.gateways.sold import id_of
 
 ISSUER = "https://issuer.example/"
@@ -46,6 +43,7 @@ def test_a_key_opens_what_its_plan_includes_and_nothing_else(edge: Edge) -> None
     assert edge.call("/pets/v1/pets", "unknown").status == 401
     assert edge.call("/pets/v1/pets", "x" * 5_000).status == 401
     assert edge.call("/orders/admin/v1/orders", key).status == 403
+    assert not [each for each in edge.call("/pets/v1/pets", key).headers if "ratelimit" in each]
     refused = edge.call("/pets/v1/pets")
     assert refused.headers["www-authenticate"] == 'ApiKey header="x-api-key"'
     assert refused.headers["content-type"] == "application/problem+json"
@@ -81,19 +79,25 @@ def test_the_upstream_learns_who_calls_and_never_the_key(edge: Edge) -> None:
     key, subscription = edge.subscribe(FREE)
     edge.running.until(200, "/pets/v1/pets", key)
 
-    spoofed = dict.fromkeys(("x_subscription_id", "x_application_id", "x_plan_id"), "spoofed")
-    internal = {"x_gate_record": f"{subscription} a {FREE} 9 0", "x_gate_limits": "none"}
-    answer = edge.call("/pets/v2/pets/7?limit=3", key, **spoofed, **internal, x_kept="kept")
+    spoofed = {
+        "X_Subscription_Id": "spoofed",
+        "x-application_id": "spoofed",
+        "X-Plan-Id": "spoofed",
+    }
+    internal = {"x-gate-record": f"{subscription} a {FREE} 9 0", "x-gate-limits": "none"}
+    sent = {"X-Api-Key": key, **spoofed, **internal, "x_kept": "kept"}
+    answer = call(edge.running.port, "/pets/v2/pets/7?limit=3", headers=sent)
 
     headers = {name.lower(): value for name, value in answer.seen["headers"].items()}
     assert answer.seen["path"] == "/two/pets/7?limit=3"
     assert headers["x-subscription-id"] == subscription
     assert headers["x-application-id"] == str(id_of(f"{key} application"))
     assert headers["x-plan-id"] == FREE
-    assert headers["x-kept"] == "kept"
+    assert headers["x_kept"] == "kept"
+    assert "spoofed" not in headers.values()
     assert "x-api-key" not in headers
     assert not [name for name in headers if name.startswith("x-gate")]
-    assert edge.call("/pets/v1/pets", **internal, x_gate_digest="0" * 64).status == 401
+    assert edge.call("/pets/v1/pets", **internal, **{"x-gate-digest": "0" * 64}).status == 401
 
 
 def test_a_key_ends_by_the_gateways_clock(edge: Edge) -> None:
@@ -166,6 +170,31 @@ def test_a_token_is_the_key_of_the_application_it_names(edge: Edge) -> None:
     assert edge.call("/orders/admin/v1/orders", **bearer).status == 403
 
 
+def test_no_key_says_what_a_token_stands_for(edge: Edge) -> None:
+    plan = edge.sold.plan("said", PETS, auth=sold.auth("JWT", ISSUER, "pets", "client"))
+    name, _ = edge.subscribe(plan)
+    mine = str(id_of(f"{name} application"))
+    bearer = {"Authorization": f"Bearer {token(mine)}"}
+    deadline = time.monotonic() + 5
+    while edge.call("/pets/v1/pets", **bearer).status != 200:
+        assert time.monotonic() < deadline
+
+    stands_for = Provider(ISSUER, "pets", "client").id, PETS, mine
+    assert edge.call("/pets/v1/pets", " ".join(stands_for)).status == 401
+    assert edge.call("/pets/v1/pets", "\n ".join(stands_for)).status in {0, 400, 401}
+
+
+def test_a_call_whose_script_fails_is_refused(edge: Edge) -> None:
+    key, _ = edge.subscribe(FREE, application="not an id")
+
+    edge.running.until(500, "/pets/v1/pets", key)
+    assert edge.call("/orders/admin/v1/orders", key).status == 500
+    before, _ = edge.subscribe(FREE, not_after="1960-01-01T00:00:00+00:00")
+    valid, _ = edge.subscribe(FREE)
+    edge.running.until(200, "/pets/v1/pets", valid)
+    assert edge.call("/pets/v1/pets", before).status == 401
+
+
 def test_a_deprecated_version_says_so_until_when_and_what_comes_next(edge: Edge) -> None:
     product = edge.sold.product("old")
     url = next(iter(edge.sold.rows[routing.VERSION].values()))["upstreams"]["live"]
@@ -208,7 +237,7 @@ def test_graphql_is_one_operation_at_its_base(edge: Edge) -> None:
 
 def test_an_upstream_behind_tls_is_called_only_if_it_is_the_one(edge: Edge, tmp_path: Path) -> None:
     authority = edge.running.directory / "ca.pem"
-    right, wrong = (_certified(tmp_path, authority, f"127.0.0.{n}") for n in (1, 9))
+    right, wrong = (certified(tmp_path, authority, f"127.0.0.{n}") for n in (1, 9))
     with upstream(right) as url, upstream(wrong) as another:
         product = edge.sold.product("tls")
         edge.sold.version(product, url, ["GET /things"])
@@ -217,39 +246,6 @@ def test_an_upstream_behind_tls_is_called_only_if_it_is_the_one(edge: Edge, tmp_
 
         edge.running.until(200, "/tls/v1/things", key)
         assert edge.call("/tls/v2/things", key).status == 503
-
-
-def _certified(folder: Path, authority: Path, address: str) -> ssl.SSLContext:
-    """Return a server's side with a certificate for an address, trusted from now on."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, address)])
-    at = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(at - timedelta(hours=1))
-        .not_valid_after(at + timedelta(hours=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    (folder / "server.pem").write_bytes(pem + private)
-    with authority.open("ab") as trusted:
-        trusted.write(pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
-    return context
 
 
 def test_nothing_to_enforce_is_not_rendered_unless_that_is_right(edge: Edge) -> None:

@@ -3,13 +3,16 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from domain import routing
 from domain.plan_terms import Quota
 from tests.gateways import sold
+from tests.gateways.certified import certified
 from tests.gateways.haproxy_edge import Edge, serving
+from tests.gateways.real_envoy import call, upstream
 from tests.gateways.sold import id_of, limit
 
 FREE, FIVE, PETS = f"{id_of('free')}-1", f"{id_of('five')}-1", str(id_of("pets"))
@@ -20,6 +23,15 @@ JWT = sold.auth("JWT", "https://issuer.example/", "pets", "client")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     with serving(tmp_path_factory.mktemp("edge")) as edge:
         yield edge
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Edge, float]]:
+    """Return one that was loaded for the last time at an instant, before all other tests."""
+    with serving(tmp_path_factory.mktemp("settled")) as edge:
+        edge.sold.plan("kept", PETS, first=limit(1, 60))
+        edge.put()
+        yield edge, time.monotonic()
 
 
 def test_a_key_opens_what_its_plan_includes_and_nothing_else(edge: Edge) -> None:
@@ -47,7 +59,9 @@ def test_what_is_no_operation_is_not_found_whoever_asks(edge: Edge) -> None:
     assert edge.status("/pets/v1/files/report.xml", key) == 404
 
 
-@pytest.mark.parametrize("path", ["..", "%2e%2E", ".", "a%2Fb", "a%5cb", "..%2f..", "../v2/pets"])
+@pytest.mark.parametrize(
+    "path", ["..", "%2e%2E", ".", "a%2Fb", "a%5cb", "..%2f..", "..;x", "../v2/pets"]
+)
 def test_a_path_that_an_upstream_might_take_for_another_is_refused(edge: Edge, path: str) -> None:
     key, _ = edge.subscribe(FREE)
 
@@ -57,15 +71,21 @@ def test_a_path_that_an_upstream_might_take_for_another_is_refused(edge: Edge, p
 def test_the_upstream_learns_who_calls_and_never_the_key(edge: Edge) -> None:
     key, subscription = edge.subscribe(FREE)
 
-    spoofed = dict.fromkeys(("x_subscription_id", "x_application_id", "x_plan_id"), "spoofed")
-    answer = edge.call("/pets/v2/pets/7?limit=3", key, **spoofed, x_kept="kept")
+    spoofed = {
+        "X_Subscription_Id": "spoofed",
+        "x-application_id": "spoofed",
+        "X-Plan-Id": "spoofed",
+    }
+    sent = {"X-Api-Key": key, **spoofed, "x_kept": "kept"}
+    answer = call(edge.site.listen_port, "/pets/v2/pets/7?limit=3", headers=sent)
 
     headers = {name.lower(): value for name, value in answer.seen["headers"].items()}
     assert answer.seen["path"] == "/two/pets/7?limit=3"
     assert headers["x-subscription-id"] == subscription
     assert headers["x-application-id"] == str(id_of(f"{key} application"))
     assert headers["x-plan-id"] == FREE
-    assert headers["x-kept"] == "kept"
+    assert headers["x_kept"] == "kept"
+    assert "spoofed" not in headers.values()
     assert "x-api-key" not in headers
 
 
@@ -80,6 +100,33 @@ def test_a_key_ends_by_the_gateways_clock(edge: Edge) -> None:
     edge.until(401, "/pets/v1/pets", key)
     edge.until(401, "/pets/v1/pets", other)
     assert -0.001 <= (datetime.now(UTC) - soon).total_seconds() < 1  # HAProxy knows milliseconds
+
+
+def test_an_operation_is_limited_however_its_path_is_escaped(edge: Edge) -> None:
+    own = [sold.override(PETS, "GET /pets/mine", limit(1, 60))]
+    key, _ = edge.subscribe(edge.sold.plan("mine", PETS, overrides=own))
+
+    assert edge.status("/pets/v1/pets/mine", key) == 200
+    for path in ("/pets/mine", "/pets/%6dine", "/%70ets/%6Din%65"):
+        assert edge.status(f"/pets/v1{path}", key) == 429
+    assert edge.call("/pets/v1/pets/a%20b", key).seen["path"] == "/pets/a%20b"
+
+
+def test_of_two_templates_that_match_the_more_specific_counts(edge: Edge) -> None:
+    product = edge.sold.product("files")
+    routes = ["GET /files/{id}", "GET /files/{name}.json"]
+    edge.sold.version(product, edge.url, routes)
+    own = [sold.override(product, routes[1], limit(1, 60))]
+    key, _ = edge.subscribe(edge.sold.plan("files", product, overrides=own))
+
+    assert [edge.status("/files/v1/files/a.json", key) for _ in range(2)] == [200, 429]
+    assert edge.status("/files/v1/files/a.txt", key) == 200
+
+
+def test_a_key_that_ended_long_ago_has_ended(edge: Edge) -> None:
+    key, _ = edge.subscribe(FREE, not_after="1960-01-01T00:00:00+00:00")
+
+    assert edge.status("/pets/v1/pets", key) == 401
 
 
 def test_beyond_a_hard_quota_a_subscription_waits_until_it_may_again(edge: Edge) -> None:
@@ -204,6 +251,23 @@ def test_graphql_is_one_operation_at_its_base(edge: Edge) -> None:
     assert edge.status("/graph/v1/more", key, "POST") == 404
 
 
+def test_an_upstream_behind_tls_is_called_only_if_it_is_the_one(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    right, wrong = (certified(tmp_path, authority, f"127.0.0.{n}") for n in (1, 9))
+    with (
+        upstream(right) as url,
+        upstream(wrong) as another,
+        serving(tmp_path, ca_file=str(authority)) as edge,
+    ):
+        product = edge.sold.product("tls")
+        edge.sold.version(product, url, ["GET /things"])
+        edge.sold.version(product, another, ["GET /things"], number="2.0.0")
+        key, _ = edge.subscribe(edge.sold.plan("tls", product))
+
+        assert edge.call("/tls/v1/things", key).seen["path"] == "/things"
+        assert edge.status("/tls/v2/things", key) == 503
+
+
 def test_what_cannot_be_enforced_is_told_and_refused(edge: Edge) -> None:
     tokens = edge.sold.plan("tokens", PETS, auth=JWT)
     long = edge.sold.plan("long", PETS, first=limit(5, 31 * 24 * 3_600))
@@ -215,9 +279,10 @@ def test_what_cannot_be_enforced_is_told_and_refused(edge: Edge) -> None:
     assert edge.call("/pets/v1/pets", authorization="Bearer a.b.c").status == 401
 
 
-def test_counts_survive_what_is_loaded_anew(edge: Edge) -> None:
-    key, _ = edge.subscribe(edge.sold.plan("kept", PETS, first=limit(1, 60)))
-    time.sleep(10.5)
+def test_counts_survive_what_is_loaded_anew(settled: tuple[Edge, float]) -> None:
+    edge, loaded_at = settled
+    key, _ = edge.subscribe(f"{id_of('kept')}-1")
+    time.sleep(max(0.0, loaded_at + 10.5 - time.monotonic()))
     assert [edge.status("/pets/v1/pets", key) for _ in range(2)] == [200, 429]
 
     edge.sold.product("another")

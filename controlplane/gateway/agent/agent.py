@@ -1,4 +1,4 @@
-"""The loop of an agent: ask, check, have the gateway enforce it, keep it, acknowledge it.
+"""The loop of an agent: ask, check, keep it, have the gateway enforce it, acknowledge it.
 
 What cannot be taken or enforced leaves what was before, is told on standard error and in the
 status, and is tried again: after 0.2 s at first and 2 s at last, each time something else by
@@ -7,7 +7,7 @@ chance, so that gateways that lost the control plane together do not come back t
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -49,7 +49,6 @@ class Agent:
     """What to ask from: not what is held when a snapshot is wanted."""
     _pending: list[Change] | None = None
     """What the gateway was not told yet; None for everything."""
-    _unkept: list[dict[str, Any]] = field(default_factory=list)
     _enforced: bool = False
     _current: bool = False
     """Whether the control plane said last that there is nothing newer."""
@@ -58,8 +57,14 @@ class Agent:
     _random: random.Random = field(default_factory=random.SystemRandom)
 
     def resume(self, snapshot: dict[str, Any] | None = None) -> None:
-        """Begin with a snapshot, or with what was kept; with nothing if neither can be taken."""
-        documents = iter([snapshot]) if snapshot else self.kept.documents()
+        """Begin with what was kept, or a snapshot that is newer; without either with nothing."""
+        self._resumed(self.kept.documents())
+        if snapshot and self._resumed([snapshot]):
+            self._replace_kept()
+        self._pending = None
+
+    def _resumed(self, documents: Iterable[dict[str, Any]]) -> bool:
+        """Return whether all of some documents could be taken."""
         try:
             for document in documents:
                 self._take(document)
@@ -67,9 +72,13 @@ class Agent:
             self._tell("agent.kept_refused", error)
         except DeltaMisfitError:
             log.warning("agent.journal_misfits")
-        self._pending = None
-        if snapshot and self.held:
-            self.kept.replace(self.held.document(), self.held.tombstones)
+        else:
+            return True
+        return False
+
+    def _replace_kept(self) -> None:
+        assert self.held is not None
+        self.kept.replace(self.held.document(), self.held.tombstones)
 
     async def run(self, *, once: bool = False) -> None:
         """Go on until cancelled, or with `once` until the gateway runs the latest."""
@@ -109,15 +118,17 @@ class Agent:
             return
         self._since, since = None, self._since  # if it cannot be taken, a snapshot mends it
         try:
-            snapshot = self._take(document)
+            anew = self._take(document)
         except DeltaMisfitError:
             log.warning("agent.delta_misfits", since=since)
             return
-        self._unkept = [document] if snapshot else [*self._unkept, document]
         self._enforced = False
+        # Before it is enforced: after a crash nothing that was enforced may be forgotten.
+        if anew or not self.kept.append(document):
+            self._replace_kept()
 
     def _take(self, document: dict[str, Any]) -> bool:
-        """Hold what a document says; return whether it was a snapshot.
+        """Hold what a document says; return whether all of it is to be kept anew.
 
         Raises DomainError or DeltaMisfitError, and then holds what it held.
         """
@@ -132,16 +143,15 @@ class Agent:
                 changes = self.held.apply(document)
                 if self._pending is not None:
                     self._pending += changes
-            self.trust.took(document)
             self._since = self.held.cursor
-            return bool(document["full"])
+            return self.trust.took(document) or bool(document["full"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, DeltaMisfitError):
                 raise
             raise DocumentMalformedError(detail=type(error).__name__) from None
 
     async def _enforce(self) -> None:
-        """Have the gateway run what is held, and keep it. Raises GatewayError and such."""
+        """Have the gateway run what is held. Raises GatewayError and such."""
         assert self.held is not None
         changes, self._pending = self._pending, []
         unserved = await self.gateway.enforce(self.held, None if self.held.keeps_out else changes)
@@ -150,9 +160,6 @@ class Agent:
             self.status.unserved = unserved
             for each in unserved[:UNSERVED]:
                 log.warning("agent.unserved", **vars(each))
-        unkept, self._unkept = self._unkept, []
-        if any(each["full"] or not self.kept.append(each) for each in unkept):
-            self.kept.replace(self.held.document(), self.held.tombstones)
 
     async def _acknowledge(self) -> None:
         """Say what the gateway runs, if that was not said."""

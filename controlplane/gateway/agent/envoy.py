@@ -47,7 +47,8 @@ class Envoy:
             else None
         )
         lists = {name: held.rows[kind].values() for kind, name in LISTS.items()}
-        rendered = envoy.render({**held.head, **lists}, self._site, self._memo)
+        enforced = held.tombstones.enforced({**held.head, **lists})
+        rendered = envoy.render(enforced, self._site, self._memo)
         new = {
             name: content
             for name, content in rendered.files.items()

@@ -35,6 +35,10 @@ class DocumentOlderError(DomainError):
     """The document is older than what is held: it was kept for long, or its writer was set back."""
 
 
+class GroupOtherError(DomainError):
+    """The document is of another group than what is held; begin with an empty state for that."""
+
+
 @dataclass(frozen=True)
 class Change:
     """One row before and after; None where it is not there."""
@@ -53,7 +57,8 @@ class Held:
     ) -> None:
         """Take a snapshot, in place of what was held before, or with the tombstones of then.
 
-        Raises DocumentOlderError, what `_checked` raises, KeyError or TypeError if it is none.
+        Raises GroupOtherError, DocumentOlderError, what `_checked` raises, KeyError or TypeError if
+        it is none.
         """
         self.head = _head(snapshot)
         self.rows: dict[str, dict[str, Body]] = {
@@ -65,7 +70,9 @@ class Held:
         )
         self._checked(self.head)
         self.tombstones = tombstones or Tombstones()
-        if before is not None and before.head["group"]["id"] == self.head["group"]["id"]:
+        if before is not None:
+            if before.head["group"]["id"] != self.head["group"]["id"]:
+                raise GroupOtherError
             _require_later(self.head, before.head)
             self.tombstones = before.tombstones
             self._remember(before.head, before.changes_to(self))
@@ -99,10 +106,12 @@ class Held:
     def apply(self, delta: Document) -> list[Change]:
         """Take a delta in and return what it changed; if it cannot be, nothing has changed.
 
-        Raises DeltaMisfitError, ContentHashWrongError, EmptyByAccidentError.
+        What it begins with is not signed, so it may lead back: to a state of before that was.
+        Raises DeltaMisfitError, DocumentOlderError, ContentHashWrongError, EmptyByAccidentError.
         """
         if delta["since"] != self.cursor or delta["group"]["id"] not in self.rows[GROUP]:
             raise DeltaMisfitError
+        _require_later(delta, self.head)
         wanted: dict[tuple[str, str], Body | None] = {
             (kind, row["id"]): row for kind, name in LISTS.items() for row in delta[name]
         }

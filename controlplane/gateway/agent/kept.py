@@ -30,7 +30,8 @@ class Kept:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._snapshot, self._journal = folder / SNAPSHOT, folder / JOURNAL
         self._tombstones = folder / TOMBSTONES
-        self._deltas = 0
+        self._deltas, self._end = 0, 0
+        """Of the journal as far as it was taken; what is behind that is cut off."""
 
     def tombstones(self) -> Tombstones:
         """Return the tombstones there were before the snapshot and its journal."""
@@ -54,21 +55,26 @@ class Kept:
                 try:
                     delta = orjson.loads(line)
                 except orjson.JSONDecodeError:
+                    delta = None
+                if delta is None or not line.endswith(b"\n"):
                     log.warning("agent.journal_cut_off", line=self._deltas + 1)
                     return
-                self._deltas += 1
                 yield delta
+                self._deltas += 1  # it was taken, or no more would be asked for
+                self._end += len(line)
 
     def append(self, delta: dict[str, Any]) -> bool:
         """Keep a delta; False if the journal is long, and a snapshot is due instead."""
         line = orjson.dumps(delta, option=orjson.OPT_APPEND_NEWLINE)
         with self._journal.open("ab") as journal:
-            if self._deltas >= JOURNAL_DELTAS or journal.tell() + len(line) > JOURNAL_BYTES:
+            if self._deltas >= JOURNAL_DELTAS or self._end + len(line) > JOURNAL_BYTES:
                 return False
+            journal.truncate(self._end)
             journal.write(line)
             journal.flush()
             os.fsync(journal.fileno())
         self._deltas += 1
+        self._end += len(line)
         return True
 
     def replace(self, snapshot: dict[str, Any], tombstones: Tombstones) -> None:
@@ -79,7 +85,7 @@ class Kept:
         files.write(self._tombstones, orjson.dumps({"tombstones": tombstones.kept()}))
         files.write(self._snapshot, orjson.dumps(snapshot))
         files.write(self._journal, b"")
-        self._deltas = 0
+        self._deltas, self._end = 0, 0
 
 
 def read(path: Path) -> dict[str, Any] | None:

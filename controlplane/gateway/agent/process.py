@@ -20,14 +20,15 @@ from controlplane.gateway.agent.status import Status
 from controlplane.gateway.agent.trust import Trust
 from controlplane.gateway.renderers import Site
 from domain.aggregate import DomainError
+from domain.signed import Jwk
 
-STATUS = "status.json"
+STATUS, TRUSTED = "status.json", "trusted.json"
 GATEWAYS = {"envoy": "Envoy", "haproxy": "HAProxy"}
 """The class that drives a vendor's gateway, in the module of its name."""
 
 
 class FileUnusableError(DomainError):
-    """A file that was named cannot be read as JSON."""
+    """A file that was named cannot be read, or is not what it should be."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,14 @@ async def run(options: Options) -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, main.cancel)
     kept = Kept(options.state)
-    keys = _json(options.keys)["keys"] if options.keys else []
+    keys = _keys(options.keys) if options.keys else []
     snapshot = _json(options.begin) if options.begin else None
     async with ClientSession() as session:
         agent = Agent(
             Source(session, options.site.control_plane, options.token, options.group),
             _gateway(options.vendor, options.site),
             kept,
-            Trust(keys),
+            Trust(keys, options.state / TRUSTED),
             Status(options.state / STATUS),
             lambda: datetime.now(UTC),
             0 if options.once else options.wait_s,
@@ -75,6 +76,17 @@ def _gateway(vendor: str, site: Site) -> Gateway:
     module = import_module(f"controlplane.gateway.agent.{vendor}")
     drive: Callable[[Site], Gateway] = getattr(module, GATEWAYS[vendor])
     return drive(site)
+
+
+def _keys(path: Path) -> list[Jwk]:
+    found = _json(path).get("keys")
+    if not isinstance(found, list) or not all(
+        isinstance(each, dict) and isinstance(each.get("kid"), str) for each in found
+    ):
+        raise FileUnusableError(detail=f"{path} is no JWK set.")
+    if not found:  # which would trust whoever answers
+        raise FileUnusableError(detail=f"{path} has no key.")
+    return found
 
 
 def _json(path: Path) -> dict[str, Any]:

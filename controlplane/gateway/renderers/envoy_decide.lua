@@ -2,10 +2,12 @@
 -- Decides: whose call it is, whether the plan has the product, and which limits count it.
 -- PLANS: the products of a plan, the name of its limits, and those of operations with their own.
 -- KEYLESS: the plan by which calls without a key to a product are let in.
+-- NO_LIMIT: what the filter that counts says of calls that nothing counts.
 local TITLES = {
   [401] = "A key is needed that is known here and has not ended.",
   [403] = "The plan does not include this product.",
   [429] = "The quota of the period is used up.",
+  [500] = "Whose call it is cannot be told.",
 }
 
 local function refuse(handle, status, header, value)
@@ -30,7 +32,7 @@ local function keyless(handle, headers, product, route)
   count(headers, PLANS[id], product, route, address)
 end
 
-function envoy_on_request(handle)
+local function decide(handle)
   local product, route = handle:streamInfo():routeName():match("^(%S+) %S+ (%S+)$")
   if not product then return end -- no such route, which the router says
   local headers = handle:headers()
@@ -58,10 +60,19 @@ function envoy_on_request(handle)
   count(headers, plan, product, route, subscription)
 end
 
+function envoy_on_request(handle)
+  -- Envoy lets a call go on whose script fails.
+  if not pcall(decide, handle) then refuse(handle, 500) end
+end
+
 function envoy_on_response(handle)
   local headers = handle:headers()
   local left, reset = headers:get("x-ratelimit-remaining"), headers:get("x-ratelimit-reset")
   if not (left and reset) then return end
+  if headers:get("x-ratelimit-limit") == NO_LIMIT then
+    for _, name in ipairs({"limit", "remaining", "reset"}) do headers:remove("x-ratelimit-" .. name) end
+    return
+  end
   headers:replace("ratelimit", string.format('"default";r=%s;t=%s', left, reset))
   if headers:get(":status") == "429" then headers:replace("retry-after", reset) end
 end

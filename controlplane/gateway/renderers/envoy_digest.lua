@@ -1,5 +1,6 @@
 -- Says which key a call has: its SHA-256 in x-gate-digest, the first digit of it in x-gate-shard.
--- A verified token is looked up like a key: by the hash of who vouches, for what, and for whom.
+-- A verified token is looked up like a key: by the hash of who vouches, for what, and for whom, in
+-- lines, of which no header can hold two. So no key says what a token stands for.
 
 local bit = require("bit")
 local band, bnot, bor, bxor = bit.band, bit.bnot, bit.bor, bit.bxor
@@ -57,7 +58,7 @@ local function vouched(handle, product)
   for provider, payload in pairs(verified) do
     local id, claim = provider:match("^(%S+) (.+)$")
     local application = id and payload[claim]
-    if type(application) == "string" then return id .. " " .. product .. " " .. application end
+    if type(application) == "string" then return id .. "\n" .. product .. "\n" .. application end
   end
 end
 

@@ -138,7 +138,8 @@ def _lines(row: Body, plan: Body | None) -> Iterator[Line]:
     if plan is not None and plan["auth"]["kind"] == AuthKind.JWT.value:
         provider = Provider.of(plan).id
         for product in plan["products"]:
-            shown = f"{provider} {product} {row['application']}"
+            # With line feeds, which no header can hold: nobody can show it as a key.
+            shown = f"{provider}\n{product}\n{row['application']}"
             yield sha256(shown.encode()).hexdigest(), f"{said} {ends_ms} {over_ms}"
         return
     for key in row["keys"]:
@@ -149,4 +150,4 @@ def _lines(row: Body, plan: Body | None) -> Iterator[Line]:
 
 def milliseconds(at: str | None, otherwise: int = NEVER_MS) -> int:
     """Return an instant of a row as milliseconds since 1970, never too late."""
-    return int(datetime.fromisoformat(at).timestamp() * 1000) if at else otherwise
+    return max(0, int(datetime.fromisoformat(at).timestamp() * 1000)) if at else otherwise

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import orjson
 
-from controlplane.gateway.renderers import Site
+from controlplane.gateway.renderers import Site, alike
 from controlplane.gateway.renderers.envoy_keys import SHARDS, script
 from controlplane.gateway.renderers.envoy_plans import LIMITS, PLANS, TOKENS
 from controlplane.gateway.renderers.envoy_resource import (
@@ -123,7 +123,10 @@ def _drop_spoofed() -> Message:
         "name": "spoofed",
         "typed_config": typed(
             "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-            mutations=[{"remove": name} for name in spoofable()],
+            mutations=[
+                {"remove_on_match": {"key_matcher": {"safe_regex": {"regex": alike(name)}}}}
+                for name in spoofable()
+            ],
         ),
     }
 

@@ -33,6 +33,7 @@ def plans_filter(plans: Mapping[str, Body]) -> Message:
         f"[{_text(product)}]={_text(plan)},\n" for product, plan in sorted(keyless.items())
     )
     tables = f"local PLANS = {{\n{known}}}\nlocal KEYLESS = {{\n{open_to_all}}}\n"
+    tables += f'local NO_LIMIT = "{CALLS_MAX}"\n'
     return lua_filter(PLANS, tables + script("decide"))
 
 

@@ -24,6 +24,7 @@ from controlplane.gateway.renderers import (
     RenderedInvalidError,
     Site,
     Unserved,
+    alike,
 )
 from controlplane.gateway.renderers.haproxy_version import Backend, problem
 from domain.routing import PLAN, SUBSCRIPTION, VERSION, Body, Document
@@ -41,6 +42,7 @@ global
     # The agent looks here for what is loaded.
     description {digest}
     default-path config
+    expose-experimental-directives
     localpeer edge
     stats socket {directory}/haproxy.sock mode 600 level admin
     hard-stop-after 30s
@@ -57,18 +59,23 @@ peers edge
     peer edge unix@{directory}/peers.sock
 """
 # An upstream might take it for another path: "." and "..", and slashes that are hidden.
-_TWISTED = r"%2f|%5c|\\|/(\.|%2e){1,2}(/|$)"
+_TWISTED = r"%2f|%5c|\\|/\.{1,2}([/;]|$)"
+_DROPPED = "\n".join(
+    f"    http-request del-header ^{alike(name)}$ -m reg" for name in IDENTITY_HEADERS
+)
 _FRONTEND = f"""
 frontend edge
     bind @listen
     acl is_found var(txn.key) -m found
-    acl is_over var(txn.key),field(4,.),sub(txn.now) le 0
+    acl is_valid var(txn.key),field(4,.),sub(txn.now) gt 0
     acl is_version var(txn.version) -m found
     acl is_twisted path -i -m reg '{_TWISTED}'
     acl is_limited var(txn.limit) -m found
+    # What need not be escaped is not, or one operation would have many names.
+    http-request normalize-uri percent-decode-unreserved strict
     http-request return status 400 {problem(400, "The path is ambiguous.")} if is_twisted
     # Who calls is told by us alone.
-{"".join(f"    http-request del-header {name}{chr(10)}" for name in IDENTITY_HEADERS)}\
+{_DROPPED}
     http-request set-var(txn.now) date(0,ms)
     http-request set-var(txn.hash) req.fhdr({KEY_HEADER}),sha2(256),hex,lower
     http-request set-var(txn.key) var(txn.hash),map_str({RECENT})
@@ -81,7 +88,7 @@ frontend edge
     http-request set-var(txn.subscription) var(txn.key),field(1,.)
     http-request set-var(txn.plan) var(txn.key),field(2,.)
     http-request set-var(txn.application) var(txn.key),field(3,.)
-    http-request unset-var(txn.plan) if is_over
+    http-request unset-var(txn.plan) if !is_valid
     http-request set-var(txn.path) path
     http-request set-var(txn.version) str(),concat(,txn.path,/),map_beg({VERSIONS})
     http-request return status 404 {problem(404, "There is no such address.")} if !is_version
@@ -222,4 +229,7 @@ def _unserved(snapshot: Document) -> Iterator[Unserved]:
 
 
 def _ms(instant: str | None, otherwise: int) -> int:
-    return int(datetime.fromisoformat(instant).timestamp() * 1_000) if instant else otherwise
+    # HAProxy reads no negative numbers.
+    return (
+        max(0, int(datetime.fromisoformat(instant).timestamp() * 1_000)) if instant else otherwise
+    )

@@ -75,6 +75,7 @@ from controlplane.commands.review import (
     OverrideGate,
     PublishVersion,
     RequestChanges,
+    ReviseVersion,
     SubmitVersion,
 )
 from controlplane.commands.subscription import (
@@ -179,6 +180,7 @@ ALLOWED: dict[type[Command], set[Role]] = {
     PublishPlanVersion: {OWNER, MANAGER},
     PublishProduct: {OWNER, MANAGER},
     PublishVersion: {OWNER, MANAGER},
+    ReviseVersion: {OWNER, MANAGER},
     SubmitVersion: {OWNER, MANAGER},
     ApproveVersion: {OWNER, MANAGER},
     RequestChanges: {OWNER, MANAGER},
