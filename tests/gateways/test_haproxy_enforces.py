@@ -119,12 +119,9 @@ def test_a_key_that_ended_long_ago_has_ended(edge: Edge) -> None:
 
 
 def test_beyond_a_hard_quota_a_subscription_waits_until_it_may_again(edge: Edge) -> None:
-    hard = edge.sold.plan("hard", PETS)
-    soft = edge.sold.plan("soft", PETS)
-    for plan, enforcement in ((hard, "HARD"), (soft, "SOFT")):
-        quota = {**vars(Quota(9, "DAY", enforcement)), "scope": "subscription"}
-        row = edge.sold.rows[routing.PLAN][plan]
-        edge.sold.change(routing.PLAN, plan, {**row, "quota": quota})
+    hard, soft = (
+        edge.sold.plan(each, PETS, quota=Quota(9, "DAY", each)) for each in ("HARD", "SOFT")
+    )
     until = datetime.now(UTC) + timedelta(seconds=4)
     key, _ = edge.subscribe(hard, over_quota_until=until.isoformat())
     free, _ = edge.subscribe(soft, over_quota_until=until.isoformat())
