@@ -272,10 +272,14 @@ class Delivery:
         return task.result() if task.done() else await asyncio.shield(task)
 
     async def _encode(self, caller: Caller, served: Served, asked: Poll, ring: Ring) -> Encoded:
-        document = self._signed(await self._unsigned(caller, served, asked.since), ring)
+        document = await self._unsigned(caller, served, asked.since)
+        if document.head["full"] and asked.since is not None:  # there is one of it for everyone
+            return await self._encoded(caller, served, replace(asked, since=None), ring)
+        document = self._signed(document, ring)
         # Nothing was awaited since the rows were taken: the tag is theirs.
         tag, full = self._tag(served, ring), document.head["full"]
-        body, coding = await encoded(document.encode(), asked.coding)
+        written = await asyncio.to_thread(document.encode) if full else document.encode()
+        body, coding = await encoded(written, asked.coding)
         return Encoded(tag, full, body, coding)
 
 

@@ -5,7 +5,7 @@ which it held. Whoever loads them anew and whoever follows them one by one agree
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -138,7 +138,7 @@ class Live:
         for parent in row.parents if row else ():
             self._children[parent].discard(key)
 
-    def children(self, key: Key) -> Iterable[Key]:
+    def children(self, key: Key) -> Collection[Key]:
         """Return the rows that name this one as a parent."""
         return self._children.get(key, ())
 
@@ -151,6 +151,17 @@ def before(intervals: Iterable[Interval], position: int) -> Changes:
         if each.holds_at(position):
             rows[each.key] = each
     return rows
+
+
+def moved(earlier: Changes, live: Live) -> int:
+    """Return how many rows must be looked at to tell a difference: those below products too."""
+    gone_or_new = [
+        key
+        for key, row in earlier.items()
+        if key[0] == PRODUCT and (row is None) is not (key not in live.rows)
+    ]
+    plans = [plan for key in gone_or_new for plan in live.children(key)]
+    return len(earlier) + sum(len(live.children(key)) for key in (*gone_or_new, *plans))
 
 
 def difference(group: Group, live: Live, earlier: Changes) -> Changes:
@@ -178,6 +189,11 @@ def difference(group: Group, live: Live, earlier: Changes) -> Changes:
         if (was and was.body) != (now and now.body):
             changes[key] = now
     return changes
+
+
+def difference_within(rows: int, group: Group, live: Live, earlier: Changes) -> Changes | None:
+    """Return the difference, None if more rows would have to be looked at for it."""
+    return difference(group, live, earlier) if moved(earlier, live) <= rows else None
 
 
 def changes_of(

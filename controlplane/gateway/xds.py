@@ -48,6 +48,8 @@ WAITERS = 50_000
 """Polls that are held at once; an Envoy has about twenty."""
 GROUPS = 64
 GATEWAYS = 10_000
+ADDRESSES = 256
+"""At which Envoys listen: a listener of 30 KB is kept for each."""
 PAUSE_S = 1.0
 SITE = Site("", token_file="token")  # noqa: S106  # no secret: it polls, and knows where its token is
 HEAD_BYTES, TAIL_BYTES = 1_000, 16 * 2**10
@@ -140,8 +142,8 @@ class Discovery:
         served = await self._served(caller)
         offered = await self._current(caller, served)
         known = self._gateway(caller)
+        found = self._find(offered, asked)  # of what is not there nothing is remembered
         self._hear(caller, served, offered, known, asked)
-        found = self._find(offered, asked)
         if not self._is_due(known, asked, found) and not self._app.stopping.is_set():
             await self._wait(offered, asked)
             # The token may be what was revoked.
@@ -297,6 +299,6 @@ class Discovery:
         task.add_done_callback(self._telling.discard)
 
 
-@lru_cache(maxsize=GATEWAYS)
+@lru_cache(maxsize=ADDRESSES)
 def _listeners(host: str, port: int) -> Resources:
     return envoy.listeners(replace(SITE, listen_host=host, listen_port=port))

@@ -112,6 +112,17 @@ def test_an_operation_is_limited_however_its_path_is_escaped(edge: Edge) -> None
     assert edge.call("/pets/v1/pets/a%20b", key).seen["path"] == "/pets/a%20b"
 
 
+def test_of_two_templates_that_match_the_more_specific_counts(edge: Edge) -> None:
+    product = edge.sold.product("files")
+    routes = ["GET /files/{id}", "GET /files/{name}.json"]
+    edge.sold.version(product, edge.url, routes)
+    own = [sold.override(product, routes[1], limit(1, 60))]
+    key, _ = edge.subscribe(edge.sold.plan("files", product, overrides=own))
+
+    assert [edge.status("/files/v1/files/a.json", key) for _ in range(2)] == [200, 429]
+    assert edge.status("/files/v1/files/a.txt", key) == 200
+
+
 def test_a_key_that_ended_long_ago_has_ended(edge: Edge) -> None:
     key, _ = edge.subscribe(FREE, not_after="1960-01-01T00:00:00+00:00")
 

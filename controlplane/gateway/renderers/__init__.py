@@ -10,6 +10,7 @@ vendor may return a subclass of `Rendered` that has more than files, as Envoy's 
 tests/gateways/golden has the cases that every renderer must do, each with what is expected of it.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -29,7 +30,20 @@ PLAN_HEADER = "x-plan-id"
 IDENTITY_HEADERS = (SUBSCRIPTION_HEADER, APPLICATION_HEADER, PLAN_HEADER)
 """Who calls, as the upstream is told; those that a client sends are dropped."""
 
+PARAMETER = re.compile(r"\{[^{}/]*\}")
+"""A parameter in the template of a path: one segment, or a part of one."""
+
 Fragment = TypeVar("Fragment")
+
+
+def specificity(path: str) -> tuple[tuple[int, int], ...]:
+    """Return what sorts the more specific of two templates that match one path first."""
+
+    def vague(segment: str) -> tuple[int, int]:
+        literal = PARAMETER.sub("", segment)
+        return (0, 0) if literal == segment else (1, -len(literal))
+
+    return tuple(vague(segment) for segment in path.split("/"))
 
 
 def alike(header: str) -> str:

@@ -10,7 +10,14 @@ from urllib.parse import quote, urlsplit
 
 from semver import Version
 
-from controlplane.gateway.renderers import IDENTITY_HEADERS, KEY_HEADER, Site, Unserved
+from controlplane.gateway.renderers import (
+    IDENTITY_HEADERS,
+    KEY_HEADER,
+    PARAMETER,
+    Site,
+    Unserved,
+    specificity,
+)
 from controlplane.gateway.renderers.envoy_resource import Message, typed
 from domain.routing import Body
 
@@ -23,7 +30,6 @@ INTERNAL_HEADERS = tuple(
 """By which the filters tell each other what they found."""
 CALL_S = 60
 CONNECT_S = 5
-_PARAMETER = re.compile(r"\{[^{}]*\}")
 _PATH_CHARS = "/:@!$&'()*+,;=-._~%"
 HTTPS_PORT, HTTP_PORT = 443, 80
 
@@ -154,7 +160,7 @@ def _routes(
         path = each["path"]
         at_base = path in {"", "/"}
         pattern = f"{_pattern(base)}/?" if at_base else _pattern(base + path)
-        is_plain = not (at_base or _PARAMETER.search(path))
+        is_plain = not (at_base or PARAMETER.search(path))
         by_path = {"path": _quoted(base + path)} if is_plain else {"safe_regex": {"regex": pattern}}
         behind = f"^{_pattern(base)}" + ("/?" if at_base else "")
         target = upstream.path or ("/" if at_base else "")
@@ -176,22 +182,12 @@ def _routes(
         }
         if said:
             message["response_headers_to_add"] = said
-        yield (_specificity(path), base, path, each["method"]), message
-
-
-def _specificity(path: str) -> tuple[tuple[int, int], ...]:
-    """Return what sorts the more specific of two templates that match one path first."""
-
-    def vague(segment: str) -> tuple[int, int]:
-        literal = _PARAMETER.sub("", segment)
-        return (0, 0) if literal == segment else (1, -len(literal))
-
-    return tuple(vague(segment) for segment in path.split("/"))
+        yield (specificity(path), base, path, each["method"]), message
 
 
 def _pattern(template: str) -> str:
     """Return a template as an expression: a parameter is one segment, or a part of one."""
-    literal = [re.escape(_quoted(each)) for each in _PARAMETER.split(template)]
+    literal = [re.escape(_quoted(each)) for each in PARAMETER.split(template)]
     return "[^/]+".join(literal)
 
 

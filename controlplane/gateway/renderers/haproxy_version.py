@@ -18,10 +18,12 @@ from urllib.parse import quote, urlsplit
 from controlplane.gateway.renderers import (
     APPLICATION_HEADER,
     KEY_HEADER,
+    PARAMETER,
     PLAN_HEADER,
     SUBSCRIPTION_HEADER,
     Site,
     Unserved,
+    specificity,
 )
 from domain.routing import PLAN, VERSION, Body, Document
 
@@ -32,7 +34,6 @@ TABLE_ENTRIES = 2**20
 _HOST = re.compile(r"[0-9A-Za-z]([0-9A-Za-z._-]{0,252})|[0-9a-fA-F:.]{2,45}", re.ASCII)
 _PATH = "/-._~!$&()*+,;=:@%"
 _URL = _PATH + "?#[]"
-_PARAMETER = re.compile(r"\{[^{}/]*\}")
 
 
 def problem(status: int, title: str) -> str:
@@ -148,13 +149,13 @@ def _threshold(limit: dict[str, Any]) -> int:
 def _routes(base: str, routes: list[dict[str, str]]) -> Iterator[str]:
     """Yield the lines of a map of regular expressions, where the first that matches counts."""
     for route in sorted(routes, key=_specific_first):
-        literals = [re.escape(quote(each, safe=_PATH)) for each in _PARAMETER.split(route["path"])]
+        literals = [re.escape(quote(each, safe=_PATH)) for each in PARAMETER.split(route["path"])]
         path = "/?" if route["path"] == "/" else "[^/]+".join(literals)
         yield f"^{route['method']}:{re.escape(base)}{path}$ {route['id']}\n"
 
 
-def _specific_first(route: dict[str, str]) -> tuple[list[bool], str, str]:
-    return ["{" in each for each in route["path"].split("/")], route["path"], route["method"]
+def _specific_first(route: dict[str, str]) -> tuple[Any, str, str]:
+    return specificity(route["path"]), route["path"], route["method"]
 
 
 def _granted(snapshot: Document, product: Body, unserved: list[Unserved]) -> Iterator[Body]:

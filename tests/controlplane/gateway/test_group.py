@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterable
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlplane.gateway import mirror
 from controlplane.gateway.document import delta, snapshot
 from controlplane.gateway.group import (
     Group,
@@ -19,6 +21,7 @@ from controlplane.gateway.group import (
     interval,
     last_change,
     look_through,
+    moved,
 )
 from controlplane.gateway.mirror import Mirror, Served
 from domain import routing
@@ -202,3 +205,38 @@ def test_what_changed_nothing_of_the_group_leaves_its_bytes(
 
     if a.cursor == b.cursor:
         assert snapshot(a, 1, AT).encode() == snapshot(b, 1, AT).encode()
+
+
+def test_what_must_be_looked_at_are_also_the_rows_below_a_product_that_came_or_went() -> None:
+    group = routing.group(GROUP_ID, "edge", "live", [], 1)
+    rows = [(GROUP, str(GROUP_ID), group), *((*key, body(*key, 1)) for key in KEYS)]
+    live = Live(
+        interval(kind, id_, 1, None, json.dumps(row, sort_keys=True)) for kind, id_, row in rows
+    )
+    product, last = (PRODUCT, str(PRODUCTS[0])), KEYS[-1]
+    row = live.rows[product]
+
+    assert moved({last: live.rows[last]}, live) == 1
+    assert moved({product: row}, live) == 1  # it is another, and there as before
+    below = 1 + len(live.children(product)) + 2 * len(PLANS)
+    assert moved({product: None}, live) == below  # it came
+    live.drop(product)
+    assert moved({product: row}, live) == below  # it went
+
+
+def test_a_view_of_which_much_changed_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = at_once(GROUP, str(GROUP_ID), routing.group(GROUP_ID, "edge", "live", [], 1))
+    rows = [at_once(kind, id_, body(kind, id_, 1)) for kind, id_ in KEYS if kind != PRODUCT]
+    following = Mirror(ACE, 1, Live([group, *rows]))
+    asked = following.group(str(GROUP_ID), None)
+    following.served[asked.id] = Served(View(asked, following.live))
+    monkeypatch.setattr(mirror, "MOVED", 3)
+
+    product = interval(PRODUCT, str(PRODUCTS[0]), 2, None, json.dumps(body(*KEYS[0], 1)))
+    following.advance([product], 2)
+
+    assert not following.served
+
+
+def at_once(kind: str, id_: str, row: Body) -> Interval:
+    return interval(kind, id_, 1, None, routing.canonical(row).decode())

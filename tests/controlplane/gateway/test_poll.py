@@ -468,6 +468,21 @@ async def test_without_its_database_the_process_serves_what_it_has(
     monkeypatch.undo()
 
 
+async def test_all_who_need_a_snapshot_get_the_same_bytes(
+    client: Client, provider: Provider, app: App
+) -> None:
+    token = await provider.gateway("edge")
+    await provider.settled()
+
+    for since in (None, "7.1", "7.2", "8.9"):
+        query = {} if since is None else {"since": since}
+        assert (await client.config(token, **query))["full"]
+
+    served = await app.mirrors.served(provider.owner.organization_id, None, "edge")
+    bodies = {id((await each).body) for each in served.encoded.values()}
+    assert len(bodies) == 1
+
+
 async def test_the_routes_are_those_of_the_contract(app: App) -> None:
     assert [(each.method, each.path) for each in routes(app, Delivery(app))] == [
         ("GET", "/gateway/v1/config"),
