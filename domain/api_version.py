@@ -11,15 +11,18 @@ from domain.aggregate import Aggregate, First, Value, Why
 from domain.contract.gate import GateResult
 from domain.contract.operation import Operation
 from domain.contract.read import Contract
+from domain.contract_test import ContractTest
 from domain.sunset import promised, require_reached
 from domain.version_life import (
     ApiReservedError,
     ChangesCommentMissingError,
+    ContractUnchangedError,
     FourEyesError,
     GateFailedError,
     GateOpenError,
     OverrideReasonMissingError,
     ReviewOutdatedError,
+    RevisionBreaksError,
     SuccessorInvalidError,
     TooManyUpstreamsError,
     VersionBlockedError,
@@ -30,6 +33,7 @@ from domain.version_life import (
     VersionNotInReviewError,
     VersionNotPublishedError,
     VersionNotRetiredError,
+    VersionNotRevisableError,
     VersionNumberInvalidError,
     VersionState,
 )
@@ -67,6 +71,7 @@ class ApiVersion(Aggregate):
         self.api = DEFAULT_API
         self.number = ""
         self.contract_sha256 = ""
+        self.revision = 0
         self.sunset_at: datetime | None = None
         self.blocked = False
         self.submitted_by = ""
@@ -193,6 +198,41 @@ class ApiVersion(Aggregate):
                 self.submit(gate, "", at=at, why=why)
         self.emit(self.Published, at, why)
 
+    def revise(
+        self,
+        contract: Contract,
+        gate: GateResult | None,
+        *,
+        contract_sha256: str,
+        contract_bytes: int,
+        at: datetime,
+        why: Why,
+    ) -> None:
+        """Correct its contract; `gate` is what changes, None for a draft, which promised nothing.
+
+        Raises VersionNotRevisableError, ContractUnchangedError, RevisionBreaksError.
+        """
+        if self.state is not VersionState.DRAFT and not self.in_service:
+            raise VersionNotRevisableError
+        if contract_sha256 == self.contract_sha256:
+            raise ContractUnchangedError("document")
+        if gate is not None and gate.errors:
+            detail = f"This one has {gate.errors:,} break{'s' * (gate.errors != 1)}."
+            raise RevisionBreaksError("document", detail)
+        self.emit(
+            self.Revised,
+            at,
+            why,
+            revision=self.revision + 1,
+            contract_kind=contract.kind,
+            contract_sha256=contract_sha256,
+            contract_bytes=contract_bytes,
+            title=contract.title,
+            description=contract.description,
+            operations=list(contract.operations),
+            gate=gate,
+        )
+
     def _overrides(self, gate: GateResult) -> bool:
         """Whether the gate was overridden for this, and there are no more breaks than then."""
         known = self.overridden
@@ -266,6 +306,11 @@ class ApiVersion(Aggregate):
         if not self.blocked:
             raise VersionNotBlockedError
         self.emit(self.Unblocked, at, why)
+
+    def record_test(self, test: ContractTest, *, at: datetime, why: Why) -> None:
+        """Remember a contract test. Raises ContractTestInvalidError, UrlInvalidError."""
+        test.require_valid(self.contract_sha256)
+        self.emit(self.ContractTested, at, why, test=test)
 
     def _require_published(self) -> None:
         if self.state is not VersionState.PUBLISHED:
@@ -364,6 +409,26 @@ class ApiVersion(Aggregate):
             aggregate.state = VersionState.PUBLISHED
 
     @dataclass(frozen=True)
+    class Revised(Aggregate.Event):
+        """The contract was corrected; `gate` says what changed, None for a draft."""
+
+        TOPIC = "api_version.revised"
+        revision: int
+        contract_kind: str
+        contract_sha256: str
+        contract_bytes: int
+        title: str
+        description: str
+        operations: list[Operation]
+        gate: GateResult | None
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Keep this contract; what was overridden was another."""
+            aggregate.contract_sha256 = self.contract_sha256
+            aggregate.revision = self.revision
+            aggregate.overridden = None
+
+    @dataclass(frozen=True)
     class PublicationWithdrawn(Aggregate.Event):
         """The version had been published by mistake."""
 
@@ -450,6 +515,13 @@ class ApiVersion(Aggregate):
         def apply(self, aggregate: "ApiVersion") -> None:
             """Be blocked no more."""
             aggregate.blocked = False
+
+    @dataclass(frozen=True)
+    class ContractTested(Aggregate.Event):
+        """A server was held to the contract; rules go by nothing of it."""
+
+        TOPIC = "api_version.contract_tested"
+        test: ContractTest
 
 
 def _follows(gate: GateResult | None) -> str:

@@ -1,17 +1,21 @@
 """The catalogue: products, their versions and the operations of those."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import orjson
 
 from domain.aggregate import Aggregate
 from domain.api_product import ApiProduct, ProductState
 from domain.api_version import ApiVersion
+from domain.contract.operation import Operation
 from domain.version_life import VersionState
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "product"
-VERSION = 4
+VERSION = 6
+REVISION_ORDINALS = 1_000_000
+"""Operations of each revision of a contract are numbered from a multiple of it."""
 PRODUCT = Table(
     "product",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -48,6 +52,7 @@ API_VERSION = Table(
         "product_id": "uuid",
         "api": "text",
         "number": "text",
+        "revision": "bigint",
         "contract_kind": "text",
         "contract_sha256": "text",
         "contract_bytes": "bigint",
@@ -62,6 +67,7 @@ API_VERSION = Table(
         "successor_id": "uuid",
         "link": "text",
         "gate": "jsonb",  # what the gate said when it was submitted last; null if nothing
+        "last_test": "jsonb",  # null before the first
         "blocked_at": "timestamptz",
         "version": "bigint",
         "created_at": "timestamptz",
@@ -99,6 +105,7 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     ApiProduct.Reinstated,
     ApiProduct.ContractPolicyAdopted,
     ApiVersion.Defined,
+    ApiVersion.Revised,
     ApiVersion.Submitted,
     ApiVersion.Approved,
     ApiVersion.ChangesRequested,
@@ -112,6 +119,7 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     ApiVersion.Reinstated,
     ApiVersion.Blocked,
     ApiVersion.Unblocked,
+    ApiVersion.ContractTested,
 )
 
 
@@ -143,17 +151,24 @@ def project(recorded: Recorded, rows: Rows) -> None:
             row["team_ids"] = orjson.dumps(event.team_ids, str).decode()
         case ApiProduct.ContractPolicyAdopted():
             row["contract_policy"] = orjson.dumps(event.policy).decode()
-        case ApiVersion.Defined():
-            row |= _defined(event)
+        case ApiVersion.Defined() | ApiVersion.Revised():
+            row |= _contract(event)
             rows.update(_operations(recorded, event))
         case ApiVersion.Submitted():
             gate = event.gate and orjson.dumps(event.gate, str).decode()
             row |= {"state": VersionState.IN_REVIEW.value, "listed": False, "gate": gate}
-        case ApiVersion.Blocked() | ApiVersion.Unblocked():
-            blocked = isinstance(event, ApiVersion.Blocked)
-            row["blocked_at"] = event.timestamp if blocked else None
+        case ApiVersion.Blocked() | ApiVersion.Unblocked() | ApiVersion.ContractTested():
+            row |= _befell(event)
         case _:
             row |= _lived(event)
+
+
+def _befell(event: ApiVersion.Blocked | ApiVersion.Unblocked | ApiVersion.ContractTested) -> Row:
+    """Return what changes beside the life of a version."""
+    if isinstance(event, ApiVersion.ContractTested):
+        tested = {"at": event.timestamp.isoformat(), **asdict(event.test)}
+        return {"last_test": orjson.dumps(tested).decode()}
+    return {"blocked_at": event.timestamp if isinstance(event, ApiVersion.Blocked) else None}
 
 
 def _lived(event: Aggregate.Event) -> Row:
@@ -196,21 +211,39 @@ def _defined(event: ApiVersion.Defined) -> Row:
     return {
         "product_id": event.product_id,
         "number": event.number,
-        "contract_kind": event.contract_kind,
-        "contract_sha256": event.contract_sha256,
-        "contract_bytes": event.contract_bytes,
-        "title": event.title,
-        "description": event.description,
         "upstreams": orjson.dumps([vars(upstream) for upstream in event.upstreams]).decode(),
-        "operations": len(event.operations),
         "api": event.api,
         "link": "",
         **_state(ProductState.DRAFT),
     }
 
 
-def _operations(recorded: Recorded, event: ApiVersion.Defined) -> Iterator[tuple[Key, Row]]:
-    for ordinal, operation in enumerate(event.operations, 1):
+def _contract(event: ApiVersion.Defined | ApiVersion.Revised) -> Row:
+    return {
+        "revision": _revision(event),
+        "contract_kind": event.contract_kind,
+        "contract_sha256": event.contract_sha256,
+        "contract_bytes": event.contract_bytes,
+        "title": event.title,
+        "description": event.description,
+        "operations": len(event.operations),
+        **(_defined(event) if isinstance(event, ApiVersion.Defined) else {}),
+    }
+
+
+def ordinals(event: ApiVersion.Defined | ApiVersion.Revised) -> Iterator[tuple[int, Operation]]:
+    """Yield the operations of a contract, numbered apart from those of other revisions of it."""
+    return enumerate(event.operations, _revision(event) * REVISION_ORDINALS + 1)
+
+
+def _revision(event: ApiVersion.Defined | ApiVersion.Revised) -> int:
+    return event.revision if isinstance(event, ApiVersion.Revised) else 0
+
+
+def _operations(
+    recorded: Recorded, event: ApiVersion.Defined | ApiVersion.Revised
+) -> Iterator[tuple[Key, Row]]:
+    for ordinal, operation in ordinals(event):
         key = Key(OPERATION, (recorded.organization_id, event.originator_id, ordinal))
         yield (
             key,

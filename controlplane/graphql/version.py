@@ -8,11 +8,17 @@ import strawberry
 from asyncpg import Record
 
 from controlplane.graphql import product, review, visibility
+from controlplane.graphql.contract_test import ContractTest, contract_test_of
 from controlplane.graphql.enums import VersionState
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one, same_noun
 from controlplane.graphql.node import Node
 from controlplane.graphql.paging import Connection, Listing, nested
-from controlplane.graphql.review import GateResult, ReviewStepConnection, gate_of
+from controlplane.graphql.review import (
+    ContractRevisionConnection,
+    GateResult,
+    ReviewStepConnection,
+    gate_of,
+)
 from controlplane.graphql.scalars import Count
 from projections.paging import Column
 
@@ -56,10 +62,12 @@ class ApiVersion(Node):
     all_upstreams: strawberry.Private[str]
     successor_key: strawberry.Private[Key]
     said_by_gate: strawberry.Private[str | None]
+    tested_last: strawberry.Private[str | None]
     api: str = strawberry.field(
         description='The API of the product that it is of, a slug; "default" of the only one.'
     )
     number: str = strawberry.field(description="The semantic version, as 1.4.0.")
+    revision: int = strawberry.field(description="How often its contract was corrected.")
     contract_kind: str = strawberry.field(description="OPENAPI_3_0, OPENAPI_3_1 or GRAPHQL.")
     contract_sha256: str = strawberry.field(description="The hash of the document, as hex.")
     contract_bytes: Count = strawberry.field(description="The size of the document.")
@@ -85,6 +93,10 @@ class ApiVersion(Node):
         description="What can be called, in the order of the contract.",
     )
 
+    revisions: ContractRevisionConnection = strawberry.field(
+        resolver=nested(lambda: review.REVISIONS_OF_VERSION),
+        description="The contracts that it kept, first to last.",
+    )
     review: ReviewStepConnection = strawberry.field(
         resolver=nested(lambda: review.OF_VERSION),
         description="What the gate and people said of it, first to last; only for the provider.",
@@ -96,6 +108,13 @@ class ApiVersion(Node):
         if not visibility.is_provider(info.context.caller):
             return None
         return gate_of(self.key[0], self.said_by_gate)
+
+    @strawberry.field
+    def last_test(self, info: Info) -> ContractTest | None:
+        """Return what came of its last contract test; null before, and for all but the provider."""
+        if not visibility.is_provider(info.context.caller):
+            return None
+        return contract_test_of(self.tested_last)
 
     @strawberry.field
     def upstreams(self, info: Info) -> list[Upstream] | None:
@@ -144,12 +163,14 @@ def _version(row: Record) -> ApiVersion:
         all_upstreams=row["upstreams"],
         successor_key=(row["organization_id"], row["successor_id"]),
         said_by_gate=row["gate"],
+        tested_last=row["last_test"],
         api=row["api"],
         deprecated_at=row["deprecated_at"],
         sunset_at=row["sunset_at"],
         link=row["link"] or None,
         blocked_at=row["blocked_at"],
         number=row["number"],
+        revision=row["revision"],
         contract_kind=row["contract_kind"],
         contract_sha256=row["contract_sha256"],
         contract_bytes=row["contract_bytes"],

@@ -1,9 +1,10 @@
 """The loop of an agent: ask, check, keep it, have the gateway enforce it, acknowledge it.
 
 What cannot be taken or enforced leaves what was before, is told on standard error and in the
-status, and is tried again: after 0.2 s at first and 2 s at last, each time something else by
-chance, so that gateways that lost the control plane together do not come back together. Only an
-agent that is to end by itself ends when the control plane refuses it.
+status, and is tried again: after 0.2 s at first and 10 s at last, each time something else by
+chance, so that gateways that lost the control plane together do not come back together. What was
+taken away meanwhile is waited for: the pause is 2 s at most while there is only a delta to ask for.
+Only an agent that is to end by itself ends when the control plane refuses it.
 """
 
 import asyncio
@@ -27,7 +28,8 @@ from controlplane.gateway.renderers import RenderedInvalidError
 from domain.aggregate import DomainError
 from domain.routing import DeltaMisfitError
 
-BACKOFF_S, BACKOFF_MAX_S = 0.2, 2.0
+BACKOFF_S, BACKOFF_MAX_S = 0.2, 10.0
+AWAY_MAX_S = 2.0
 log = structlog.get_logger()
 
 
@@ -102,7 +104,6 @@ class Agent:
                 await asyncio.sleep(self._pause_s())
             elif enforced:
                 self._complaints.end()
-                self._failures, self.status.error = 0, ""
 
     async def _tried(
         self, step: Callable[[], Awaitable[None]], final: type[DomainError] | tuple[()]
@@ -131,6 +132,8 @@ class Agent:
         self.status.heard_at = self.now()
         self._current = document is None
         if document is None:
+            if self._enforced:
+                self._failures, self.status.error = 0, ""
             return
         self._since, since = None, self._since  # if it cannot be taken, a snapshot mends it
         try:
@@ -149,6 +152,7 @@ class Agent:
         Raises DomainError or DeltaMisfitError, and then holds what it held.
         """
         self.trust.check(document, self.now())
+        epoch = self.held.epoch if self.held else None
         try:
             if document["full"] or self.held is None:
                 new = Held(document, self.held, self.kept.tombstones())
@@ -159,6 +163,8 @@ class Agent:
                 changes = self.held.apply(document)
                 if self._pending is not None:
                     self._pending += changes
+            if epoch != self.held.epoch:
+                self._pending = None  # other rows are kept out than before
             self._since = self.held.cursor
             return self.trust.took(document) or bool(document["full"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -170,7 +176,8 @@ class Agent:
         """Have the gateway run what is held. Raises GatewayError and such."""
         assert self.held is not None
         changes, self._pending = self._pending, []
-        unserved = await self.gateway.enforce(self.held, None if self.held.keeps_out else changes)
+        changes = changes and self.held.kept_out(changes)
+        unserved = await self.gateway.enforce(self.held, changes)
         self._enforced, self._failures, self.status.error = True, 0, ""
         if unserved != self.status.unserved:
             self.status.unserved = unserved
@@ -216,5 +223,6 @@ class Agent:
         status.write(self.now())
 
     def _pause_s(self) -> float:
-        longest_s: float = min(BACKOFF_S * 2.0 ** min(self._failures, 10), BACKOFF_MAX_S)
+        most_s = AWAY_MAX_S if self._enforced and self._since else BACKOFF_MAX_S
+        longest_s: float = min(BACKOFF_S * 2.0 ** min(self._failures, 10), most_s)
         return longest_s * self._random.uniform(0.5, 1.0)

@@ -33,6 +33,7 @@ from controlplane.commands.api_version import (
 )
 from controlplane.commands.application import RegisterApplication, RenameApplication
 from controlplane.commands.contract_policy import SetContractPolicy
+from controlplane.commands.contract_test import RecordContractTest
 from controlplane.commands.gateway import (
     DrainGateway,
     NoteGateway,
@@ -74,6 +75,7 @@ from controlplane.commands.review import (
     OverrideGate,
     PublishVersion,
     RequestChanges,
+    ReviseVersion,
     SubmitVersion,
 )
 from controlplane.commands.subscription import (
@@ -178,10 +180,12 @@ ALLOWED: dict[type[Command], set[Role]] = {
     PublishPlanVersion: {OWNER, MANAGER},
     PublishProduct: {OWNER, MANAGER},
     PublishVersion: {OWNER, MANAGER},
+    ReviseVersion: {OWNER, MANAGER},
     SubmitVersion: {OWNER, MANAGER},
     ApproveVersion: {OWNER, MANAGER},
     RequestChanges: {OWNER, MANAGER},
     OverrideGate: {OWNER},
+    RecordContractTest: {OWNER, MANAGER},
     SetContractPolicy: {OWNER},
     RegisterApplication: {OWNER, DEVELOPER},
     RegisterDeveloper: {OWNER, MANAGER},
