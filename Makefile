@@ -59,6 +59,7 @@ bench: bench-deps ## Run every benchmark; each prints one JSON line at its end.
 	$(BIN)/python benchmarks/poll.py
 	$(BIN)/python benchmarks/propagation.py
 	$(BIN)/python benchmarks/contract_diff.py
+	$(BIN)/python benchmarks/gate.py
 	$(BIN)/python benchmarks/wake.py
 	$(BIN)/python benchmarks/delta.py
 	$(BIN)/python benchmarks/propagation.py

@@ -26,7 +26,7 @@ async def database(settings: Settings, progress: Callable[[str], None]) -> Async
     if settings.database_url:
         yield settings.database_url
         return
-    progress(f"Starting PostgreSQL in {settings.data_dir} ...")
+    progress(f"Starting or joining PostgreSQL in {settings.data_dir} ...")
     kept = _Kept(settings, await asyncio.to_thread(ensure, settings.data_dir))
     keeping = asyncio.create_task(kept.keep(), name="postgres")
     try:

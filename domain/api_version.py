@@ -15,11 +15,13 @@ from domain.sunset import promised, require_reached
 from domain.version_life import (
     ApiReservedError,
     ChangesCommentMissingError,
+    ContractUnchangedError,
     FourEyesError,
     GateFailedError,
     GateOpenError,
     OverrideReasonMissingError,
     ReviewOutdatedError,
+    RevisionBreaksError,
     SuccessorInvalidError,
     TooManyUpstreamsError,
     VersionBlockedError,
@@ -30,6 +32,7 @@ from domain.version_life import (
     VersionNotInReviewError,
     VersionNotPublishedError,
     VersionNotRetiredError,
+    VersionNotRevisableError,
     VersionNumberInvalidError,
     VersionState,
 )
@@ -67,6 +70,7 @@ class ApiVersion(Aggregate):
         self.api = DEFAULT_API
         self.number = ""
         self.contract_sha256 = ""
+        self.revision = 0
         self.sunset_at: datetime | None = None
         self.blocked = False
         self.submitted_by = ""
@@ -192,6 +196,41 @@ class ApiVersion(Aggregate):
             if self.state is VersionState.DRAFT:
                 self.submit(gate, "", at=at, why=why)
         self.emit(self.Published, at, why)
+
+    def revise(
+        self,
+        contract: Contract,
+        gate: GateResult | None,
+        *,
+        contract_sha256: str,
+        contract_bytes: int,
+        at: datetime,
+        why: Why,
+    ) -> None:
+        """Correct its contract; `gate` is what changes, None for a draft, which promised nothing.
+
+        Raises VersionNotRevisableError, ContractUnchangedError, RevisionBreaksError.
+        """
+        if self.state is not VersionState.DRAFT and not self.in_service:
+            raise VersionNotRevisableError
+        if contract_sha256 == self.contract_sha256:
+            raise ContractUnchangedError("document")
+        if gate is not None and gate.errors:
+            detail = f"This one has {gate.errors:,} break{'s' * (gate.errors != 1)}."
+            raise RevisionBreaksError("document", detail)
+        self.emit(
+            self.Revised,
+            at,
+            why,
+            revision=self.revision + 1,
+            contract_kind=contract.kind,
+            contract_sha256=contract_sha256,
+            contract_bytes=contract_bytes,
+            title=contract.title,
+            description=contract.description,
+            operations=list(contract.operations),
+            gate=gate,
+        )
 
     def _overrides(self, gate: GateResult) -> bool:
         """Whether the gate was overridden for this, and there are no more breaks than then."""
@@ -362,6 +401,26 @@ class ApiVersion(Aggregate):
         def apply(self, aggregate: "ApiVersion") -> None:
             """Become published."""
             aggregate.state = VersionState.PUBLISHED
+
+    @dataclass(frozen=True)
+    class Revised(Aggregate.Event):
+        """The contract was corrected; `gate` says what changed, None for a draft."""
+
+        TOPIC = "api_version.revised"
+        revision: int
+        contract_kind: str
+        contract_sha256: str
+        contract_bytes: int
+        title: str
+        description: str
+        operations: list[Operation]
+        gate: GateResult | None
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Keep this contract; what was overridden was another."""
+            aggregate.contract_sha256 = self.contract_sha256
+            aggregate.revision = self.revision
+            aggregate.overridden = None
 
     @dataclass(frozen=True)
     class PublicationWithdrawn(Aggregate.Event):

@@ -94,7 +94,6 @@ def version(
     operations: Iterable[Operation],
 ) -> Body:
     """Return the row of a version; a GraphQL contract is one route, for it has one address."""
-    routes = [_route(each.id, each.method, each.path) for each in operations]
     major = f"v{number.partition('.')[0]}"
     return {
         "id": str(version_id),
@@ -104,7 +103,7 @@ def version(
         "base": major if api == DEFAULT_API else f"{api}/{major}",
         "kind": kind,
         "upstreams": {upstream.environment: upstream.url for upstream in upstreams},
-        "routes": [_route("POST /", "POST", "/")] if kind == "GRAPHQL" else routes,
+        "routes": _routes(kind, operations),
         "auth": "api_key",
         "state": VersionState.PUBLISHED.value,
         "deprecation": None,
@@ -112,6 +111,17 @@ def version(
         "successor": None,
         "link": None,
     }
+
+
+def revised(body: Body, kind: str, operations: Iterable[Operation]) -> Body:
+    """Return the row of a version whose contract was corrected."""
+    return {**body, "kind": kind, "routes": _routes(kind, operations)}
+
+
+def _routes(kind: str, operations: Iterable[Operation]) -> list[Body]:
+    if kind == "GRAPHQL":
+        return [_route("POST /", "POST", "/")]
+    return [_route(each.id, each.method, each.path) for each in operations]
 
 
 def _route(operation_id: str, method: str, path: str) -> Body:

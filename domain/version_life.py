@@ -55,6 +55,18 @@ class ChangesCommentMissingError(DomainError):
     """Whoever requests changes says which."""
 
 
+class VersionNotRevisableError(DomainError):
+    """Only a draft, or a version in service, is revised."""
+
+
+class ContractUnchangedError(DomainError):
+    """A revision has another contract than before."""
+
+
+class RevisionBreaksError(DomainError):
+    """A revision corrects what was published and breaks nobody; what breaks is a new version."""
+
+
 class VersionNotPublishedError(DomainError):
     """Only a published version can be deprecated, or taken back from gateways."""
 

@@ -1,11 +1,11 @@
 """What gateways enforce: rows of domain.routing, each with the positions between which it held.
 
-The configuration now, what changed since a position, and what held at a position are each one
-range of positions. A row that changes leaves its former self in `config_past`. A body is text in
-the canonical form of domain.routing, so that it is hashed and sent as it is stored.
+The configuration now, at a position, and what changed since one are each a range of positions. What
+a row was stays in `config_past`. A body is text in canonical form, hashed and sent as it is stored.
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 import orjson
 
@@ -21,7 +21,7 @@ from domain.subscription import Subscription
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "gateway_config"
-VERSION = 3
+VERSION = 4
 CONFIG = Table(
     "config",
     key={"organization_id": "uuid", "kind": "text", "id": "text"},
@@ -58,6 +58,7 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     ApiProduct.Retired,
     ApiProduct.Reinstated,
     ApiVersion.Defined,
+    ApiVersion.Revised,
     ApiVersion.Published,
     ApiVersion.PublicationWithdrawn,
     ApiVersion.Deprecated,
@@ -214,6 +215,8 @@ def _live(recorded: Recorded, rows: Rows, key: Key) -> None:
             granted, body = True, routing.with_sunset(body, None)
         case ApiVersion.Blocked() | ApiVersion.Unblocked():
             blocked = isinstance(event, ApiVersion.Blocked)
+        case ApiVersion.Revised(contract_kind=kind, operations=operations):
+            body = routing.revised(body, kind, operations)
     row |= {"granted": granted, "blocked": blocked}
     _become(recorded, rows, key, body, holds=granted and not blocked)
 
@@ -301,8 +304,7 @@ def _draft(body: routing.Body) -> Row:
 
 
 def _body(row: Row) -> routing.Body:
-    body: routing.Body = orjson.loads(str(row["body"]))
-    return body
+    return cast("routing.Body", orjson.loads(str(row["body"])))
 
 
 def _open(recorded: Recorded, rows: Rows, key: Key) -> None:
@@ -323,8 +325,7 @@ def _change(recorded: Recorded, rows: Rows, key: Key, body: routing.Body) -> Non
     if _holds(row):
         row["until_position"] = recorded.position
         _archive(rows, key)
-        row["from_position"] = recorded.position
-        row["until_position"] = None
+        row |= {"from_position": recorded.position, "until_position": None}
         _move(recorded, rows)
     else:
         # Suspended: it holds nothing, and what it will hold is no longer what it held.

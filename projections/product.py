@@ -7,11 +7,14 @@ import orjson
 from domain.aggregate import Aggregate
 from domain.api_product import ApiProduct, ProductState
 from domain.api_version import ApiVersion
+from domain.contract.operation import Operation
 from domain.version_life import VersionState
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "product"
-VERSION = 4
+VERSION = 5
+REVISION_ORDINALS = 1_000_000
+"""Operations of each revision of a contract are numbered from a multiple of it."""
 PRODUCT = Table(
     "product",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -48,6 +51,7 @@ API_VERSION = Table(
         "product_id": "uuid",
         "api": "text",
         "number": "text",
+        "revision": "bigint",
         "contract_kind": "text",
         "contract_sha256": "text",
         "contract_bytes": "bigint",
@@ -99,6 +103,7 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     ApiProduct.Reinstated,
     ApiProduct.ContractPolicyAdopted,
     ApiVersion.Defined,
+    ApiVersion.Revised,
     ApiVersion.Submitted,
     ApiVersion.Approved,
     ApiVersion.ChangesRequested,
@@ -143,8 +148,8 @@ def project(recorded: Recorded, rows: Rows) -> None:
             row["team_ids"] = orjson.dumps(event.team_ids, str).decode()
         case ApiProduct.ContractPolicyAdopted():
             row["contract_policy"] = orjson.dumps(event.policy).decode()
-        case ApiVersion.Defined():
-            row |= _defined(event)
+        case ApiVersion.Defined() | ApiVersion.Revised():
+            row |= _contract(event)
             rows.update(_operations(recorded, event))
         case ApiVersion.Submitted():
             gate = event.gate and orjson.dumps(event.gate, str).decode()
@@ -196,21 +201,39 @@ def _defined(event: ApiVersion.Defined) -> Row:
     return {
         "product_id": event.product_id,
         "number": event.number,
-        "contract_kind": event.contract_kind,
-        "contract_sha256": event.contract_sha256,
-        "contract_bytes": event.contract_bytes,
-        "title": event.title,
-        "description": event.description,
         "upstreams": orjson.dumps([vars(upstream) for upstream in event.upstreams]).decode(),
-        "operations": len(event.operations),
         "api": event.api,
         "link": "",
         **_state(ProductState.DRAFT),
     }
 
 
-def _operations(recorded: Recorded, event: ApiVersion.Defined) -> Iterator[tuple[Key, Row]]:
-    for ordinal, operation in enumerate(event.operations, 1):
+def _contract(event: ApiVersion.Defined | ApiVersion.Revised) -> Row:
+    return {
+        "revision": _revision(event),
+        "contract_kind": event.contract_kind,
+        "contract_sha256": event.contract_sha256,
+        "contract_bytes": event.contract_bytes,
+        "title": event.title,
+        "description": event.description,
+        "operations": len(event.operations),
+        **(_defined(event) if isinstance(event, ApiVersion.Defined) else {}),
+    }
+
+
+def ordinals(event: ApiVersion.Defined | ApiVersion.Revised) -> Iterator[tuple[int, Operation]]:
+    """Yield the operations of a contract, numbered apart from those of other revisions of it."""
+    return enumerate(event.operations, _revision(event) * REVISION_ORDINALS + 1)
+
+
+def _revision(event: ApiVersion.Defined | ApiVersion.Revised) -> int:
+    return event.revision if isinstance(event, ApiVersion.Revised) else 0
+
+
+def _operations(
+    recorded: Recorded, event: ApiVersion.Defined | ApiVersion.Revised
+) -> Iterator[tuple[Key, Row]]:
+    for ordinal, operation in ordinals(event):
         key = Key(OPERATION, (recorded.organization_id, event.originator_id, ordinal))
         yield (
             key,

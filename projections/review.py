@@ -1,9 +1,10 @@
-"""Reviews: each step of each version on its way past the contract gate."""
+"""Reviews: each step of each version past the contract gate, and each revision of its contract."""
 
 import orjson
 
 from domain.aggregate import Aggregate
 from domain.api_version import ApiVersion
+from domain.contract.gate import GateResult
 from projections.readmodel import Key, Recorded, Rows, Table
 
 NAME = "review"
@@ -21,20 +22,34 @@ REVIEW_STEP = Table(
     },
     appends=True,
 )
-TABLES: tuple[Table, ...] = (REVIEW_STEP,)
+REVISION = Table(
+    "contract_revision",
+    key={"organization_id": "uuid", "version_id": "uuid", "number": "bigint"},
+    columns={
+        "contract_sha256": "text",
+        "contract_bytes": "bigint",
+        "at": "timestamptz",
+        "gate": "jsonb",  # null of a draft
+    },
+    appends=True,
+)
+TABLES: tuple[Table, ...] = (REVIEW_STEP, REVISION)
 _STEPS: dict[type[Aggregate.Event], str] = {
     ApiVersion.Submitted: "SUBMITTED",
     ApiVersion.Approved: "APPROVED",
     ApiVersion.ChangesRequested: "CHANGES_REQUESTED",
     ApiVersion.GateOverridden: "GATE_OVERRIDDEN",
 }
-EVENTS: tuple[type[Aggregate.Event], ...] = tuple(_STEPS)
+EVENTS: tuple[type[Aggregate.Event], ...] = (ApiVersion.Defined, ApiVersion.Revised, *_STEPS)
 
 
 def keys(recorded: Recorded) -> tuple[Key, ...]:
-    """Return the row of the step."""
+    """Return the row of the step or the revision."""
     event = recorded.event
     version = (recorded.organization_id, event.originator_id)
+    if isinstance(event, ApiVersion.Defined | ApiVersion.Revised):
+        number = event.revision if isinstance(event, ApiVersion.Revised) else 0
+        return (Key(REVISION, (*version, number)),)
     return (Key(REVIEW_STEP, (*version, event.originator_version)),)
 
 
@@ -43,6 +58,14 @@ def project(recorded: Recorded, rows: Rows) -> None:
     event = recorded.event
     (key,) = keys(recorded)
     gate, comment = None, event.why["reason"]
+    if isinstance(event, ApiVersion.Defined | ApiVersion.Revised):
+        rows[key] = {
+            "contract_sha256": event.contract_sha256,
+            "contract_bytes": event.contract_bytes,
+            "at": event.timestamp,
+            "gate": _told(event.gate if isinstance(event, ApiVersion.Revised) else None),
+        }
+        return
     match event:
         case ApiVersion.Submitted():
             gate, comment = event.gate, event.comment
@@ -55,5 +78,9 @@ def project(recorded: Recorded, rows: Rows) -> None:
         "comment": comment,
         "actor": event.why["actor"],
         "at": event.timestamp,
-        "gate": gate and orjson.dumps(gate, str).decode(),
+        "gate": _told(gate),
     }
+
+
+def _told(gate: GateResult | None) -> str | None:
+    return None if gate is None else orjson.dumps(gate, str).decode()

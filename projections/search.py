@@ -11,10 +11,11 @@ from domain.api_product import ApiProduct
 from domain.api_version import ApiVersion
 from domain.contract.operation import Operation
 from domain.page import Page
+from projections.product import ordinals
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "search"
-VERSION = 1
+VERSION = 2
 PRODUCT, OPERATION, PAGE = "product", "operation", "page"
 CONFIGURATION = "english"
 """Of PostgreSQL's text search: it knows the endings of English, and takes other words as they are.
@@ -38,6 +39,7 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     ApiProduct.Described,
     ApiProduct.Tagged,
     ApiVersion.Defined,
+    ApiVersion.Revised,
     Page.Written,
     Page.Rewritten,
 )
@@ -67,8 +69,8 @@ def project(recorded: Recorded, rows: Rows) -> None:
             rows[_key(recorded, PRODUCT)] |= {"title": name, "body": description}
         case ApiProduct.Tagged(tags=tags):
             rows[_key(recorded, PRODUCT)]["tags"] = " ".join(map(_words, tags))
-        case ApiVersion.Defined():
-            for ordinal, operation in enumerate(event.operations, 1):
+        case ApiVersion.Defined() | ApiVersion.Revised():
+            for ordinal, operation in ordinals(event):
                 rows[_key(recorded, OPERATION, ordinal)] = _operation(operation)
         case Page.Written(title=title, slug=slug, source=source):
             rows[_key(recorded, PAGE)] = _entry(title, _words(slug), source)

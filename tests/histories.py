@@ -259,6 +259,8 @@ class History:
             (thing.unblock if thing.blocked else thing.block)(at=at, why=why)
         elif thing.state in {VersionState.DRAFT, VersionState.IN_REVIEW}:
             self._review_version(thing, verb, at, why)
+        elif verb == 5 and thing.in_service:
+            _revise(thing, at, why)
         elif verb > 1 and thing.state is VersionState.PUBLISHED:
             thing.deprecate(sunset_at=None, successor=None, link="", at=at, why=why)
         else:
@@ -275,6 +277,8 @@ class History:
                 thing.approve("fine", four_eyes=False, at=at, why=why)
             case 2:
                 thing.override_gate(GATE, at=at, why=reasoned)
+            case 3:
+                _revise(thing, at, why)
             case _:
                 thing.publish(thing.reviewed, at=at, why=why)
 
@@ -321,6 +325,13 @@ class History:
                 thing.withdraw(at=at, why=why)
             case _:
                 thing.rewrite(title=f"Title {verb}", source="# New", at=at, why=why)
+
+
+def _revise(thing: ApiVersion, at: datetime, why: Why) -> None:
+    nth = thing.version
+    corrected = replace(CONTRACT, operations=CONTRACT.operations[nth % 3 :])
+    digest = f"{nth:064}"
+    thing.revise(corrected, None, contract_sha256=digest, contract_bytes=nth, at=at, why=why)
 
 
 def _issue(thing: Subscription, at: datetime, why: Why) -> None:

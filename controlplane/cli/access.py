@@ -65,8 +65,10 @@ def issue(
     organization: Annotated[
         str | None, typer.Option(help="Slug; the only one if left out.")
     ] = None,
-    team: Annotated[UUID | None, typer.Option(help="Id of a developer's team.")] = None,
-    gateway: Annotated[UUID | None, typer.Option(help="Id of a gateway.")] = None,
+    team: Annotated[UUID | None, typer.Option(help="UUID of the team; for a developer.")] = None,
+    gateway: Annotated[
+        UUID | None, typer.Option(help="UUID of the gateway; for a gateway, which needs it.")
+    ] = None,
     name: Annotated[str, typer.Option(help="What it is for, in a list.")] = "command line",
     expires: Annotated[
         str | None, typer.Option(help="Instant such as 2027-01-31T12:00Z, or 30d, 12h, 90m.")

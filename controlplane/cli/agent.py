@@ -86,7 +86,7 @@ def agent(
     token = token_file.read_text().strip() if token_file else os.environ.get(TOKEN, "")
     if not token:
         raise UsageError(f"The gateway's token comes from --token-file or {TOKEN}.")
-    progress(f"The agent of {vendor} in {site.directory}.")
+    progress(f"Keeping {vendor} in {site.directory} at what {site.control_plane} says.")
     options = Options(
         vendor=vendor,
         site=site,

@@ -83,6 +83,11 @@ async def _import(spec: str, organization: str | None, target: "Target") -> None
         f" read in {fetched - began:.1f} s and defined in {done - opened:.1f} s."
     )
     typer.echo(f"product {imported.product_id}\nversion {imported.version_id}")
+    if not target.upstreams:
+        progress(
+            "Gateways do not serve it, since it has no upstream: give the next version one,"
+            " such as --upstream production=https://api.example."
+        )
 
 
 async def _organization(app: "App", slug: str | None) -> UUID:

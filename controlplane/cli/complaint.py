@@ -58,6 +58,8 @@ def complaint(error: Exception) -> str | None:
         )
     if isinstance(error, PLAIN):
         return str(error)
+    if isinstance(error, OSError) and error.filename:  # a database that is away names none
+        return f"{error.filename}: {error.strerror}."
     if isinstance(error, DATABASE) or _is_about_dsn(error):
         said = str(error) or "it does not answer"
         return f"The database cannot be used: {said}. CONTROLPLANE_DATABASE_URL names it."

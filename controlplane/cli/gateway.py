@@ -35,12 +35,16 @@ def snapshot(
 
 
 async def _snapshot(group: str, organization: str | None) -> bytes:
+    from controlplane.commands.unit_of_work import NotFoundError
     from controlplane.gateway.delivery import Delivery
 
     async with session() as app:
         caller = asking(app, await organization_of(app, organization)).caller
         delivery = Delivery(app)
-        served = await delivery.served(caller, group, ())
+        try:
+            served = await delivery.served(caller, group, ())
+        except NotFoundError:
+            raise UsageError(f"There is no gateway group {group}.") from None
         return (await delivery.document(caller, served, None)).encode()
 
 
@@ -77,7 +81,7 @@ def verify(
         raise UsageError(f"{file}: {error}") from None
     typer.echo(
         f"{document['group']['slug']} at {document['cursor']}, {document['content_hash']},"
-        f" issued {document['issued_at']}"
+        f" issued {document['issued_at']}: may be used"
     )
 
 

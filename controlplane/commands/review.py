@@ -14,6 +14,7 @@ from controlplane.store import lent
 from domain.api_product import ApiProduct
 from domain.api_version import ApiVersion
 from domain.contract.gate import GateResult, judged, weighed
+from domain.contract.read import read_contract
 from domain.contract_policy import ContractPolicy, combined
 from domain.organization import Organization
 from domain.release_line import Release, ReleaseLine
@@ -92,6 +93,38 @@ class PublishVersion(VersionCommand):
         line.release(version.id, version.number, at=work.at, why=work.why)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReviseVersion(VersionCommand):
+    """Correct the contract of a version."""
+
+    permission = "version:define"
+    document: bytes
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Replace the contract of a draft, or of a version in service if that breaks nobody."""
+        version = await self.get(work)
+        contract = await asyncio.to_thread(read_contract, self.document)
+        digest, gate = work.attach(self.document), None
+        if version.in_service and digest != version.contract_sha256:
+            policy = await policy_for(version.product_id, work, context)
+            today = work.at.date()
+            found = await context.services.judge.differences(
+                version.contract_sha256, digest, policy.terms(today), new=self.document
+            )
+            gate, kept = await asyncio.to_thread(
+                _weighed, found, policy, version, version.number, work.at
+            )
+            work.attach(kept)
+        version.revise(
+            contract,
+            gate,
+            contract_sha256=digest,
+            contract_bytes=len(self.document),
+            at=work.at,
+            why=work.why,
+        )
+
+
 async def policy_for(product_id: UUID, work: UnitOfWork, context: Context) -> ContractPolicy:
     """Return what the contracts of a product have to keep to."""
     product = await work.get(ApiProduct, product_id, "version_id")
@@ -115,13 +148,13 @@ async def judged_by_gate(
         before.contract_sha256, version.contract_sha256, policy.terms(work.at.date())
     )
     # In a thread, so that others are served while thousands are weighed.
-    gate, kept = await asyncio.to_thread(_weighed, found, policy, before, version, work.at)
+    gate, kept = await asyncio.to_thread(_weighed, found, policy, before, version.number, work.at)
     work.attach(kept)
     return gate, policy
 
 
 def _weighed(
-    found: bytes, policy: ContractPolicy, before: ApiVersion, version: ApiVersion, at: datetime
+    found: bytes, policy: ContractPolicy, before: ApiVersion, number: str, at: datetime
 ) -> tuple[GateResult, bytes]:
     """Return what the gate says, and the findings that count, as they are kept."""
     findings = decoded(found)
@@ -130,7 +163,7 @@ def _weighed(
     result = judged(
         counted,
         policy,
-        version.number,
+        number,
         follows_id=before.id,
         follows_number=before.number,
         follows_sha256=before.contract_sha256,

@@ -2,9 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -54,29 +54,35 @@ class Judge:
         self._waiting = 0
         self._asked: dict[bytes, asyncio.Future[bytes]] = {}
 
-    async def differences(self, old_sha256: str, new_sha256: str, terms: Terms) -> bytes:
+    async def differences(
+        self, old_sha256: str, new_sha256: str, terms: Terms, *, new: bytes | None = None
+    ) -> bytes:
         """Return what changed from one document to the other as encoded findings.
 
+        `new` is the content of the second one if it is not stored yet.
         Raises JudgeBusyError, UnavailableError.
         """
         if old_sha256 == new_sha256:
             return encoded(())
-        told = {"kind": "differences", "today": terms.today.isoformat()}
-        given = {
-            "notice": dict(sorted(terms.notice_days.items())),
+        told: dict[str, object] = {
+            "kind": "differences",
+            "today": terms.today.isoformat(),
+            "notice": dict(terms.notice_days),
             "stable_from": terms.stable_from,
         }
-        return await self._answer({**told, **given}, [old_sha256, new_sha256])
+        return await self._answer(told, {old_sha256: None, new_sha256: new})
 
     async def lint(self, document_sha256: str) -> bytes:
         """Return what the rules of style say about a document as encoded findings.
 
         Raises JudgeBusyError, UnavailableError.
         """
-        return await self._answer({"kind": "lint"}, [document_sha256])
+        return await self._answer({"kind": "lint"}, {document_sha256: None})
 
-    async def _answer(self, told: dict[str, object], documents: list[str]) -> bytes:
-        asked = orjson.dumps([told, documents, engine()], option=orjson.OPT_SORT_KEYS)
+    async def _answer(
+        self, told: dict[str, object], documents: Mapping[str, bytes | None]
+    ) -> bytes:
+        asked = orjson.dumps([told, [*documents], engine()], option=orjson.OPT_SORT_KEYS)
         question = sha256(asked).digest()
         known = await self._known(question)
         if known is not None:
@@ -85,18 +91,26 @@ class Judge:
         if asking is None:  # those who ask the same meanwhile share the answer
             asking = asyncio.ensure_future(self._work_out(question, told, documents))
             self._asked[question] = asking
-            asking.add_done_callback(lambda _: self._asked.pop(question, None))
+            asking.add_done_callback(partial(self._forget, question))
         return await asyncio.shield(asking)
 
+    def _forget(self, question: bytes, asked: asyncio.Future[bytes]) -> None:
+        del self._asked[question]
+        if not asked.cancelled():
+            asked.exception()  # whoever asked may have gone
+
     async def _work_out(
-        self, question: bytes, told: dict[str, object], documents: list[str]
+        self, question: bytes, told: dict[str, object], documents: Mapping[str, bytes | None]
     ) -> bytes:
         if self._waiting >= WAITING:
             raise JudgeBusyError
         self._waiting += 1
         try:
             async with self._places:
-                bodies = [await self._document(each) for each in documents]
+                bodies = [
+                    await self._document(digest) if body is None else body
+                    for digest, body in documents.items()
+                ]
                 findings = await self._ask({**told, "bytes": [*map(len, bodies)]}, bodies)
         finally:
             self._waiting -= 1

@@ -67,7 +67,7 @@ class Mirrors:
         self._holds = Holds(app)
 
     async def mirror(self, organization_id: UUID) -> Mirror:
-        """Return the rows of an organization, loaded if need be. Raises UnavailableError."""
+        """Return the rows of an organization, loaded if need be. Raises what `served` raises."""
         self._follow()
         found = self._mirrors.get(organization_id)
         if found is None:
@@ -223,6 +223,9 @@ class Mirrors:
         return view
 
     async def _load(self, organization_id: UUID) -> Mirror:
+        async with self.connection() as connection:
+            last = await head(connection)
+        await self._app.projector.wait_until(last)  # half of a history would be handed out as all
         projected = self._app.projector.position
         async with self.connection() as connection, _one_moment(connection):
             position = await rows.position_of(connection, organization_id)

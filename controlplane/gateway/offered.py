@@ -59,6 +59,8 @@ class Offered:
         self._seen = (0, "")
         """Cursor and hash of the view that was rendered last, also if that went wrong."""
         self._cursor: Cursor | None = None
+        self.at = Cursor(epoch, 0)
+        """The state that the parts are of."""
         self.parts: Mapping[Part, Resources] = {}
         self.renderings: deque[Rendering] = deque(maxlen=RENDERINGS)
         self._waiters: dict[Part, set[asyncio.Future[None]]] = {}
@@ -134,6 +136,7 @@ class Offered:
         parts = {part: each or self.parts.get(part) for part, each in rendered.items()}
         if None in parts.values():  # nothing right was there before: a gateway would be without
             return
+        self.at = cursor
         earlier, self.parts = self.parts, {part: each for part, each in parts.items() if each}
         if None not in rendered.values():
             versions = {part: each.version for part, each in self.parts.items()}

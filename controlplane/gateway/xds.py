@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from ipaddress import ip_address
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -56,7 +57,9 @@ SITE = Site("", token_file="token")  # noqa: S106  # no secret: it polls, and kn
 HEAD_BYTES, TAIL_BYTES = 1_000, 16 * 2**10
 """Where in a poll of 77 KB the versions and names are; between them Envoy lists its extensions."""
 PORTS = range(1, 65_536)
-_VERSION = re.compile(rb'\{"version_info":"([0-9a-f]{1,64})[^"]{0,100}"')
+_VERSION = re.compile(
+    rb'\{"version_info":"(([0-9a-f]{1,64})[^"]{0,50}?([0-9]{1,18}[.][0-9]{1,18})?)"'
+)
 _LISTEN = re.compile(rb'"metadata":\{"listen":"([0-9a-fA-F:.]{1,45}) ([0-9]{1,5})"\}')
 _NAMES = re.compile(rb'"resource_names":\["([a-z0-9-]{1,50})"\]')
 
@@ -73,6 +76,10 @@ class Poll:
     part: Part
     version: str
     """The one it runs; "" for none."""
+    said: str
+    """That with the process that sent it, and the position it was at."""
+    held: tuple[Cursor, ...]
+    """Up to where whoever answers must have come."""
     host: str
     port: int
 
@@ -92,25 +99,37 @@ class Poll:
         with suppress(ValueError):
             host = str(ip_address(host))
             if port in PORTS:
-                return cls((word, name), version[1].decode() if version else "", host, port)
+                said, runs, at = (
+                    (each or b"").decode() for each in (version.groups() if version else (b"",) * 3)
+                )
+                held = (Cursor.parse(at, "version_info"),) if at else ()
+                return cls((word, name), runs, said, held, host, port)
         raise web.HTTPBadRequest(text="listen in the metadata of the node is an address and port.")
+
+
+class Sent(NamedTuple):
+    """Resources that were sent, in place of what the gateway said to run then."""
+
+    version: str
+    transport: asyncio.Transport | None
+    before: str
+
+    @property
+    def lost(self) -> bool:
+        """Whether it may not have arrived."""
+        return self.transport is None or self.transport.is_closing()
 
 
 @dataclass
 class Known:
     """What one gateway was sent, and what it said it runs."""
 
-    sent: dict[Part, tuple[str, asyncio.Transport | None]] = field(default_factory=dict)
-    """The version of a part and by which connection; gone once the gateway runs it."""
+    sent: dict[Part, Sent] = field(default_factory=dict)
+    """What was sent of a part; gone once the gateway has asked for it again."""
     runs: dict[Part, str] = field(default_factory=dict)
     refused: dict[Part, str] = field(default_factory=dict)
     """What it did not take. Sent again it is not looked at by Envoy, and yet said to be run."""
     acknowledged: Cursor | None = None
-
-    def lost(self, part: Part) -> bool:
-        """Tell whether what was sent may not have arrived."""
-        transport = self.sent[part][1]
-        return transport is None or transport.is_closing()
 
     def run(self, part: Part, version: str) -> bool:
         """Tell whether it runs a version of a part."""
@@ -139,7 +158,7 @@ class Discovery:
         asked = Poll.of(request.match_info["kind"], await request.read())
         # aiohttp keeps it as long as the request, of which an Envoy has twenty held.
         request._read_bytes = b""  # noqa: SLF001
-        served = await self._served(caller)
+        served = await self._served(caller, asked)
         offered = await self._current(caller, served)
         known = self._gateway(caller)
         found = self._find(offered, asked)  # of what is not there nothing is remembered
@@ -148,22 +167,22 @@ class Discovery:
             await self._wait(caller, offered, asked)
             # The token may be what was revoked.
             caller = await self._app.authenticated(bearer(request.headers.get("Authorization")))
-            offered = await self._current(caller, await self._served(caller))
+            offered = await self._current(caller, await self._served(caller, asked))
             found = self._find(offered, asked)
         if asked.version == found.version:
             _NOT_MODIFIED.inc()
             return web.Response(status=web.HTTPNotModified.status_code)
         _RESOURCES.inc()
-        known.sent[asked.part] = found.version, request.transport
-        body = found.response(f"{found.version}.{self._boot}")
+        known.sent[asked.part] = Sent(found.version, request.transport, asked.said)
+        body = found.response(f"{found.version}.{self._boot}.{offered.at}")
         return web.Response(body=body, content_type="application/json")
 
-    async def _served(self, caller: Caller) -> Served:
+    async def _served(self, caller: Caller, asked: Poll) -> Served:
         if caller.role is None:
             raise NotAuthenticatedError
         if caller.gateway_id is None:
             raise NotPermittedError(None, "It needs the token of a gateway.")
-        return await self._delivery.served(caller, None, ())
+        return await self._delivery.served(caller, None, asked.held)
 
     async def _current(self, caller: Caller, served: Served) -> Offered:
         """Return what the gateway's group is offered, no older than the view."""
@@ -247,12 +266,11 @@ class Discovery:
     ) -> None:
         """Take in which version of a part a gateway runs, and what follows from it."""
         part = asked.part
-        if part in known.sent:
-            version = known.sent[part][0]
-            if version != asked.version and not known.lost(part):
-                known.refused[part] = version
-                self._tell_refused(caller, offered, asked)
-            del known.sent[part]
+        sent = known.sent.pop(part, None)
+        # Under yet another version it was told by another process of what came later.
+        if sent and sent.version != asked.version and sent.before == asked.said and not sent.lost:
+            known.refused[part] = sent.version
+            self._tell_refused(caller, offered, asked)
         newest = offered.renderings[-1].cursor if offered.renderings else None
         if known.runs.get(part) == asked.version and known.acknowledged == newest:
             return

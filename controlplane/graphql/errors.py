@@ -109,11 +109,13 @@ from domain.text import (
 from domain.version_life import (
     ApiReservedError,
     ChangesCommentMissingError,
+    ContractUnchangedError,
     FourEyesError,
     GateFailedError,
     GateOpenError,
     OverrideReasonMissingError,
     ReviewOutdatedError,
+    RevisionBreaksError,
     SuccessorInvalidError,
     TooManyUpstreamsError,
     VersionBlockedError,
@@ -124,6 +126,7 @@ from domain.version_life import (
     VersionNotInReviewError,
     VersionNotPublishedError,
     VersionNotRetiredError,
+    VersionNotRevisableError,
     VersionNumberInvalidError,
 )
 
@@ -143,6 +146,7 @@ class RejectionCode(Enum):
     CONFIG_NOT_HELD_BACK = ConfigNotHeldBackError
     CONFLICT = ConflictError
     CONTRACT_POLICY_INVALID = ContractPolicyInvalidError
+    CONTRACT_UNCHANGED = ContractUnchangedError
     CREDENTIAL_NOT_ACTIVE = CredentialNotActiveError
     CREDENTIAL_REVOKED = CredentialRevokedError
     CREDENTIAL_UNKNOWN = CredentialUnknownError
@@ -196,6 +200,7 @@ class RejectionCode(Enum):
     QUOTA_INVALID = QuotaInvalidError
     RATE_LIMIT_INVALID = RateLimitInvalidError
     REVIEW_OUTDATED = ReviewOutdatedError
+    REVISION_BREAKS = RevisionBreaksError
     SLA_INVALID = SlaInvalidError
     REGISTRATION_CLOSED = RegistrationClosedError
     REGISTRATION_OPEN = RegistrationOpenError
@@ -230,6 +235,7 @@ class RejectionCode(Enum):
     VERSION_NOT_IN_REVIEW = VersionNotInReviewError
     VERSION_NOT_PUBLISHED = VersionNotPublishedError
     VERSION_NOT_RETIRED = VersionNotRetiredError
+    VERSION_NOT_REVISABLE = VersionNotRevisableError
     VERSION_NUMBER_INVALID = VersionNumberInvalidError
 
 

@@ -14,6 +14,7 @@ from controlplane.graphql.findings import ContractFindings, findings_of
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one
 from controlplane.graphql.node import Node
 from controlplane.graphql.paging import Connection, Listing
+from controlplane.graphql.scalars import Count
 from projections.paging import Column
 
 if TYPE_CHECKING:
@@ -107,6 +108,40 @@ class ReviewStepConnection(Connection[ReviewStep]):
     """Steps of a review, first to last."""
 
 
+@strawberry.type
+class ContractRevision(Node):
+    """A contract that a version keeps or kept; the first one has the number 0."""
+
+    said_by_gate: strawberry.Private[str | None]
+    number: int = strawberry.field(description="Counts the corrections of the contract.")
+    contract_sha256: str = strawberry.field(description="The hash of the document, as hex.")
+    contract_bytes: Count = strawberry.field(description="The size of the document.")
+    at: datetime = strawberry.field(description="When it became the contract.")
+
+    @strawberry.field
+    def gate(self, info: Info) -> GateResult | None:
+        """Return what it changed, null for a draft; and for all but the provider."""
+        if not visibility.is_provider(info.context.caller):
+            return None
+        return gate_of(self.key[0], self.said_by_gate)
+
+
+@strawberry.type
+class ContractRevisionConnection(Connection[ContractRevision]):
+    """Contracts of a version, first to last."""
+
+
+def _revision(row: Record) -> ContractRevision:
+    return ContractRevision(
+        key=(row["organization_id"], row["version_id"], row["number"]),
+        said_by_gate=row["gate"],
+        number=row["number"],
+        contract_sha256=row["contract_sha256"],
+        contract_bytes=row["contract_bytes"],
+        at=row["at"],
+    )
+
+
 def _step(row: Record) -> ReviewStep:
     return ReviewStep(
         key=(row["organization_id"], row["version_id"], row["number"]),
@@ -129,6 +164,20 @@ REVIEW_STEP = Kind(
 OF_VERSION: Listing[ReviewStep] = Listing(
     REVIEW_STEP,
     ReviewStepConnection,
+    parents=(ORGANIZATION, Column("n.version_id", "uuid")),
+    orders={"NUMBER": (Column("n.number", "bigint"),)},
+)
+REVISION = Kind(
+    "ContractRevision",
+    "contract_revision",
+    visibility.in_versions,
+    "catalogue:read",
+    _revision,
+    key=(ORGANIZATION, Column("n.version_id", "uuid"), Column("n.number", "bigint")),
+)
+REVISIONS_OF_VERSION: Listing[ContractRevision] = Listing(
+    REVISION,
+    ContractRevisionConnection,
     parents=(ORGANIZATION, Column("n.version_id", "uuid")),
     orders={"NUMBER": (Column("n.number", "bigint"),)},
 )

@@ -8,6 +8,7 @@ from controlplane.commands.review import (
     ApproveVersion,
     OverrideGate,
     RequestChanges,
+    ReviseVersion,
     SubmitVersion,
 )
 from controlplane.graphql.errors import Rejected
@@ -31,6 +32,19 @@ class RequestChangesInput(VersionInput):
     comment: str = strawberry.field(description="What to change; at most 20,000 characters.")
 
 
+@strawberry.input
+class ReviseVersionInput(VersionInput):
+    """A version, and its corrected contract."""
+
+    document: str = strawberry.field(
+        description="OpenAPI 3.0 or 3.1 as JSON or YAML, or GraphQL SDL."
+    )
+
+
+ReviseVersionResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union("ReviseVersionResult", description="What reviseVersion did, or why not."),
+]
 SubmitVersionResult = Annotated[
     VersionChanged | Rejected,
     strawberry.union("SubmitVersionResult", description="What submitVersion did, or why not."),
@@ -81,3 +95,14 @@ class ReviewMutations:
     async def override_gate(self, info: Info, input: VersionInput) -> OverrideGateResult:
         """Let a version pass that the gate refuses, with a reason; needs version:override."""
         return await about_version(info, input, lambda given: OverrideGate(**given))
+
+    @strawberry.mutation
+    async def revise_version(self, info: Info, input: ReviseVersionInput) -> ReviseVersionResult:
+        """Correct the contract of a draft, or of a version in service; needs version:define.
+
+        What was published is corrected only so that it breaks nobody.
+        """
+        document = input.document.encode()
+        return await about_version(
+            info, input, lambda given: ReviseVersion(**given, document=document)
+        )

@@ -53,7 +53,7 @@ from controlplane.graphql.plan import PLAN, PLAN_VERSION, PlanQueries
 from controlplane.graphql.plan_changes import PlanMutations
 from controlplane.graphql.product import PRODUCT, ProductQueries
 from controlplane.graphql.product_changes import ProductMutations
-from controlplane.graphql.review import REVIEW_STEP
+from controlplane.graphql.review import REVIEW_STEP, REVISION
 from controlplane.graphql.review_changes import ReviewMutations
 from controlplane.graphql.rights import RightsQueries
 from controlplane.graphql.scalars import SCALARS
@@ -85,6 +85,7 @@ KINDS: tuple[Kind[Any], ...] = (
     PLAN_VERSION,
     PRODUCT,
     REVIEW_STEP,
+    REVISION,
     SUBSCRIPTION,
     TEAM,
     VERSION,

@@ -12,7 +12,12 @@ from controlplane.graphql.enums import VersionState
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one, same_noun
 from controlplane.graphql.node import Node
 from controlplane.graphql.paging import Connection, Listing, nested
-from controlplane.graphql.review import GateResult, ReviewStepConnection, gate_of
+from controlplane.graphql.review import (
+    ContractRevisionConnection,
+    GateResult,
+    ReviewStepConnection,
+    gate_of,
+)
 from controlplane.graphql.scalars import Count
 from projections.paging import Column
 
@@ -60,6 +65,7 @@ class ApiVersion(Node):
         description='The API of the product that it is of, a slug; "default" of the only one.'
     )
     number: str = strawberry.field(description="The semantic version, as 1.4.0.")
+    revision: int = strawberry.field(description="How often its contract was corrected.")
     contract_kind: str = strawberry.field(description="OPENAPI_3_0, OPENAPI_3_1 or GRAPHQL.")
     contract_sha256: str = strawberry.field(description="The hash of the document, as hex.")
     contract_bytes: Count = strawberry.field(description="The size of the document.")
@@ -85,6 +91,10 @@ class ApiVersion(Node):
         description="What can be called, in the order of the contract.",
     )
 
+    revisions: ContractRevisionConnection = strawberry.field(
+        resolver=nested(lambda: review.REVISIONS_OF_VERSION),
+        description="The contracts that it kept, first to last.",
+    )
     review: ReviewStepConnection = strawberry.field(
         resolver=nested(lambda: review.OF_VERSION),
         description="What the gate and people said of it, first to last; only for the provider.",
@@ -150,6 +160,7 @@ def _version(row: Record) -> ApiVersion:
         link=row["link"] or None,
         blocked_at=row["blocked_at"],
         number=row["number"],
+        revision=row["revision"],
         contract_kind=row["contract_kind"],
         contract_sha256=row["contract_sha256"],
         contract_bytes=row["contract_bytes"],

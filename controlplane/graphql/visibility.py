@@ -11,6 +11,7 @@ from uuid import UUID
 from controlplane.context import Caller
 from projections import search
 from projections.paging import Condition
+from projections.product import REVISION_ORDINALS
 
 Conditions: TypeAlias = tuple[Condition, ...]
 Visible: TypeAlias = Callable[[Caller], Conditions | None]
@@ -21,6 +22,11 @@ _PUBLIC = Condition("n.visibility = 'PUBLIC'")
 _NOT_BLOCKED = Condition("n.blocked_at IS NULL")
 _NOT_WITHDRAWN = Condition("NOT n.withdrawn")
 _FOR_TEAM = "({0}.visibility <> 'TEAMS' OR {0}.team_ids ? {{}})"
+_REVISED_LAST = Condition(
+    "n.ordinal / {} = (SELECT w.revision FROM api_version AS w"
+    " WHERE w.organization_id = n.organization_id AND w.id = n.version_id)",
+    (REVISION_ORDINALS,),
+)
 _SUBSCRIBED = (
     "EXISTS (SELECT FROM subscription AS mine WHERE mine.organization_id = n.organization_id"
     " AND mine.plan_id = {} AND mine.team_id = {{}})"
@@ -104,7 +110,12 @@ def versions(caller: Caller) -> Conditions:
 
 
 def operations(caller: Caller) -> Conditions:
-    """Operations of versions."""
+    """Operations of versions, by the contract that they have now."""
+    return (*in_versions(caller), _REVISED_LAST)
+
+
+def in_versions(caller: Caller) -> Conditions:
+    """Parts of versions."""
     return _catalogue(caller, lambda team_id: (_in_version(team_id),), (_in_version(None),))
 
 

@@ -96,6 +96,7 @@ def test_a_description_is_imported_into_an_empty_installation(
     assert [line["event"] for line in trail if line["noun"] != "reservation"] == [
         *("organization.established", "access_token.issued", "api_product.defined"),
         *("api_product.published", "api_version.defined", "api_version.published"),
+        *("release_line.opened", "release_line.released"),
     ]
     assert {line["why"]["channel"] for line in trail} == {"cli"}
 
@@ -180,6 +181,18 @@ def test_an_unforeseen_error_is_not_explained_away() -> None:
     assert complaint(KeyError("another")) is None
     assert "does not answer" in (complaint(TimeoutError()) or "")
     assert "password" in (complaint(asyncpg.InvalidPasswordError("password wrong")) or "")
+
+
+def test_a_missing_file_is_not_blamed_on_the_database(tmp_path: Path) -> None:
+    missing = str(tmp_path / "token")
+
+    done = controlplane(
+        *("gateway", "agent", "--vendor", "haproxy", "--directory", str(tmp_path)),
+        *("--token-file", missing),
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == f"controlplane: {missing}: No such file or directory.\n"
 
 
 def test_every_setting_is_in_the_help_and_survives_the_way_to_a_worker(

@@ -16,6 +16,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from controlplane.app import running
 from controlplane.gateway.agent import files
 from controlplane.gateway.renderers import Site, envoy, renderer
+from controlplane.graphql.node import global_id
 from domain.access_token import Role
 from domain.plan import PlanTerms
 from tests.gateways.real_envoy import gateway
@@ -32,7 +33,6 @@ BETWEEN_S = 0.01
 PATIENCE_S = 30
 OK, UNAUTHORIZED = 200, 401
 NUMBERS = itertools.count(1)
-SUBSCRIPTIONS = "{ result: subscriptions(first: 1) { nodes { id } } }"
 ISSUE = """mutation ($input: IssueCredentialInput!) { result: issueCredential(input: $input) {
   __typename ... on CredentialIssued { credential { id } secret { ... on SecretShownOnce { value } }
   } ... on Rejected { message } } }"""
@@ -42,10 +42,17 @@ REVOKE = """mutation ($input: RevokeCredentialInput!) { result: revokeCredential
 
 @dataclass(frozen=True)
 class Sold:
-    """The tokens of an owner, and of gateways of one group."""
+    """The tokens of an owner, and of gateways of one group; keys of a subscriber."""
 
     owner: str
     gateways: list[str]
+    group: str
+    subscription: str
+    keys: "list[Key]"
+
+    def portal(self, http: ClientSession, url: str) -> "Portal":
+        """Return the owner's."""
+        return Portal(http, url, self.owner, self.subscription)
 
 
 @dataclass(frozen=True)
@@ -54,15 +61,26 @@ class Key:
     secret: str
 
 
-async def sold(dsn: str, upstream: str, gateways: int) -> Sold:
+async def sold(dsn: str, upstream: str, gateways: int, keys: int = 0) -> Sold:
     """Have somebody sell a product and somebody subscribe to it."""
     async with running(dsn) as app:
         seller = Seller(app)
         await seller.sell("pets", upstream, TERMS)
-        await seller.subscription("pets")
+        subscription = await seller.subscription("pets")
         tokens = [await seller.gateway("edge")]
         tokens += [await seller.gateway_of("edge", f"edge-{nth}") for nth in range(1, gateways)]
-        return Sold(await seller.token(Role.OWNER), tokens)
+        for _ in range(keys):
+            await seller.secret("pets")
+        return Sold(
+            await seller.token(Role.OWNER),
+            tokens,
+            global_id("GatewayGroup", (seller.ids["edge-group"],)),
+            global_id("Subscription", (subscription,)),
+            [
+                Key(global_id("Credential", (seller.ids[key], id_)), key)
+                for key, id_ in seller.keys.items()
+            ],
+        )
 
 
 @dataclass
@@ -72,11 +90,9 @@ class Portal:
     http: ClientSession
     url: str
     token: str
-    subscription: str = ""
+    subscription: str
 
     async def issue(self) -> Key:
-        if not self.subscription:
-            self.subscription = (await self.asked(SUBSCRIPTIONS))["nodes"][0]["id"]
         issued = await self.asked(ISSUE, subscriptionId=self.subscription)
         return Key(issued["credential"]["id"], issued["secret"]["value"])
 

@@ -1,4 +1,4 @@
-"""A TCP proxy before PostgreSQL that can be told to misbehave."""
+"""A TCP proxy, before PostgreSQL or a control plane, that can be told to misbehave."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -31,16 +31,13 @@ class Link:
 
 
 class Proxy:
-    """Forwards TCP connections to the unix socket of a DSN.
+    """Forwards TCP connections to the unix socket of a DSN, or to the address of a URL.
 
     Each answer passes `on_answer`, which may return False to lose it: the client is cut off then.
     """
 
-    def __init__(self, dsn: str) -> None:
-        url = urlsplit(dsn)
-        query = parse_qs(url.query)
-        self._socket = f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}"
-        self._database = url.path
+    def __init__(self, target: str) -> None:
+        self.to(target)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -49,12 +46,25 @@ class Proxy:
         self.links: list[Link] = []
         self.on_answer: Callable[[Link, bytes], bool] = lambda *_: True
 
+    def to(self, target: str) -> None:
+        """Forward new connections to another target from now on."""
+        self._target = urlsplit(target)
+
     @property
     def dsn(self) -> str:
-        """How to connect through the proxy."""
+        """How to connect to a database through the proxy."""
+        return f"postgresql://postgres@{HOST}:{self._port}{self._target.path}?sslmode=disable"
+
+    @property
+    def url(self) -> str:
+        """How to connect to a control plane through the proxy."""
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def _port(self) -> int:
         assert self._server is not None
-        port = self._server.sockets[0].getsockname()[1]
-        return f"postgresql://postgres@{HOST}:{port}{self._database}?sslmode=disable"
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
 
     async def start(self) -> Self:
         """Listen on a free port."""
@@ -97,7 +107,7 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             await self._open.wait()
-            answers, server = await asyncio.open_unix_connection(self._socket)
+            answers, server = await self._connect()
             self._writers.add(server)
             link = Link(client, server)
             self.links.append(link)
@@ -105,6 +115,13 @@ class Proxy:
                 self._pump(link, reader, server), self._pump(link, answers, client)
             )
             self._writers -= {client, server}
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._target.scheme == "http":
+            return await asyncio.open_connection(self._target.hostname, self._target.port)
+        query = parse_qs(self._target.query)
+        socket = f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}"
+        return await asyncio.open_unix_connection(socket)
 
     async def _pump(
         self, link: Link, source: asyncio.StreamReader, target: asyncio.StreamWriter
@@ -124,9 +141,9 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxied(dsn: str) -> AsyncIterator[Proxy]:
-    """Run a proxy before the database until the block ends."""
-    proxy = await Proxy(dsn).start()
+async def proxied(target: str) -> AsyncIterator[Proxy]:
+    """Run a proxy before a database or a control plane until the block ends."""
+    proxy = await Proxy(target).start()
     try:
         yield proxy
     finally:

@@ -101,7 +101,7 @@ async def test_what_is_revoked_is_refused_and_what_is_valid_is_not_whatever_is_k
             haproxy_gateway(tmp_path / "haproxy", plane.url, shop.gateways[1]) as two,
             calls(one, two) as callers,
         ):
-            portal, revoked = Portal(callers.http, plane.url, shop.owner), list[Key]()
+            portal, revoked = shop.portal(callers.http, plane.url), list[Key]()
             valid = await portal.issue()
             async with callers.calling(valid.secret), asyncio.TaskGroup() as tasks:
                 pushing = tasks.create_task(push(portal, callers, revoked))

@@ -161,6 +161,11 @@ class Edge:
             while not look():
                 await asyncio.sleep(0.01)
 
+    async def until_status(self, status: int, path: str, key: str, patience_s: float) -> None:
+        async with asyncio.timeout(patience_s):
+            while await self.status_of(path, key) != status:
+                await asyncio.sleep(0.01)
+
     def forget(self) -> None:
         """Have it say something anew."""
         self.agent.status.path.unlink(missing_ok=True)

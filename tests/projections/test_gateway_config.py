@@ -1,5 +1,6 @@
 """What gateways enforce follows what was sold, and what was stays as it was."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -200,6 +201,17 @@ def test_a_deprecated_version_says_so_and_one_that_is_recommended_again_does_not
     again, past = version_row(version)
     assert body(again) == body(past[2])
     assert again["from_position"] == 4
+
+
+def test_a_version_whose_contract_is_corrected_has_its_routes_from_then_on() -> None:
+    version = published()
+    contract = read_contract(PETSTORE)
+    corrected = replace(contract, operations=contract.operations[1:])
+    version.revise(corrected, None, contract_sha256="e" * 64, contract_bytes=1, at=AT, why=WHY)
+    held, past = version_row(version)
+    assert body(held)["routes"] == body(past[2])["routes"][1:]
+    assert (held["from_position"], past[2]["until_position"]) == (3, 3)
+    assert {**body(held), "routes": body(past[2])["routes"]} == body(past[2])
 
 
 def test_a_retired_version_is_gone_until_it_is_reinstated() -> None:

@@ -69,6 +69,7 @@ def test_a_version_is_one_row_and_one_for_each_operation() -> None:
         "title": "Pets",
         "description": "",
         "operations": 3,
+        "revision": 0,
         "state": "PUBLISHED",
         "listed": True,
         "api": "default",

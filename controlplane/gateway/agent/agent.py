@@ -1,8 +1,9 @@
 """The loop of an agent: ask, check, keep it, have the gateway enforce it, acknowledge it.
 
 What cannot be taken or enforced leaves what was before, is told on standard error and in the
-status, and is tried again: after 0.2 s at first and 2 s at last, each time something else by
-chance, so that gateways that lost the control plane together do not come back together.
+status, and is tried again: after 0.2 s at first and 10 s at last, each time something else by
+chance, so that gateways that lost the control plane together do not come back together. What was
+taken away meanwhile is waited for: the pause is 2 s at most while there is only a delta to ask for.
 """
 
 import asyncio
@@ -25,7 +26,8 @@ from controlplane.gateway.renderers import RenderedInvalidError
 from domain.aggregate import DomainError
 from domain.routing import DeltaMisfitError
 
-BACKOFF_S, BACKOFF_MAX_S = 0.2, 2.0
+BACKOFF_S, BACKOFF_MAX_S = 0.2, 10.0
+AWAY_MAX_S = 2.0
 log = structlog.get_logger()
 
 
@@ -115,6 +117,8 @@ class Agent:
         self.status.heard_at = self.now()
         self._current = document is None
         if document is None:
+            if self._enforced:
+                self._failures, self.status.error = 0, ""
             return
         self._since, since = None, self._since  # if it cannot be taken, a snapshot mends it
         try:
@@ -198,5 +202,6 @@ class Agent:
         status.write(self.now())
 
     def _pause_s(self) -> float:
-        longest_s: float = min(BACKOFF_S * 2.0 ** min(self._failures, 10), BACKOFF_MAX_S)
+        most_s = AWAY_MAX_S if self._enforced and self._since else BACKOFF_MAX_S
+        longest_s: float = min(BACKOFF_S * 2.0 ** min(self._failures, 10), most_s)
         return longest_s * self._random.uniform(0.5, 1.0)

@@ -130,7 +130,10 @@ class HAProxy:
                 finally:
                     writer.close()
         except (OSError, TimeoutError) as error:
-            raise GatewayError(detail=f"HAProxy does not answer: {type(error).__name__}.") from None
+            raise GatewayError(
+                detail=f"HAProxy does not answer at {self._folder / socket}"
+                f" ({type(error).__name__}): it is started with -W -S {self._folder / MASTER}."
+            ) from None
 
 
 def _digest(config: bytes) -> str:

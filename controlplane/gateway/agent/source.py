@@ -1,6 +1,7 @@
 """The control plane as an agent asks it: the long poll, and the acknowledgement."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ ANSWER_S = 30
 """How long an answer may take beyond the wait that was asked for."""
 CHUNK_BYTES = 2**18
 REASON_CHARS = 1_000
+REFUSAL_BYTES = 2**14
 _OK, _NOT_MODIFIED = 200, 304
 _ACKNOWLEDGE = (
     "mutation ($input: AcknowledgeConfigInput!) { said: acknowledgeConfig(input: $input)"
@@ -58,7 +60,7 @@ class Source:
                 if response.status == _NOT_MODIFIED:
                     return None
                 if response.status != _OK:
-                    raise SourceError(detail=f"It answered {response.status}.")
+                    raise _refused(response.status, await response.content.read(REFUSAL_BYTES))
                 body = bytearray()
                 async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                     body += chunk
@@ -107,14 +109,23 @@ class Source:
                 timeout=ClientTimeout(total=ANSWER_S, sock_connect=CONNECT_S),
                 allow_redirects=False,
             ) as response:
-                answer = await response.json(loads=orjson.loads)
-            found: dict[str, Any] = answer["data"]["said"]
-        except (ClientError, TimeoutError, OSError, ValueError) as error:
+                status, body = response.status, await response.read()
+            found: dict[str, Any] = orjson.loads(body)["data"]["said"]
+        except (ClientError, TimeoutError, OSError) as error:
             raise SourceError(detail=f"{type(error).__name__}: {error}") from None
-        except (KeyError, TypeError):
-            raise SourceError(detail="It refused what the agent said.") from None
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            raise _refused(status, body) from None
         return found
 
     @property
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
+
+
+def _refused(status: int, body: bytes) -> SourceError:
+    """Return the error of an answer, with what a problem document or GraphQL says in it."""
+    said = ""
+    with suppress(orjson.JSONDecodeError, AttributeError, KeyError, IndexError, TypeError):
+        answer = orjson.loads(body)
+        said = answer.get("detail") or answer["errors"][0]["message"]
+    return SourceError(detail=f"It answered {status}{f': {said}' if said else '.'}")

@@ -23,6 +23,7 @@ from controlplane.commands.review import (
     OverrideGate,
     PublishVersion,
     RequestChanges,
+    ReviseVersion,
     SubmitVersion,
 )
 from controlplane.store.eventstore import Receipt
@@ -37,14 +38,17 @@ from domain.contract_policy import (
 )
 from domain.version_life import (
     ChangesCommentMissingError,
+    ContractUnchangedError,
     FourEyesError,
     GateFailedError,
     GateOpenError,
     OverrideReasonMissingError,
     ReviewOutdatedError,
+    RevisionBreaksError,
     VersionNotApprovedError,
     VersionNotDraftError,
     VersionNotInReviewError,
+    VersionNotRevisableError,
 )
 from tests.controlplane.commands.world import BREAKING, begun, do, established
 from tests.given import AT, MANAGER, OWNER, PETSTORE
@@ -286,3 +290,29 @@ async def test_a_policy_that_cannot_be_meant_is_refused(app: App, policy: Any) -
     pets = await product(app)
     with pytest.raises(ContractPolicyInvalidError):
         await do(app, SetContractPolicy(product_id=pets, policy=ContractPolicy(**policy)))
+
+
+async def test_a_draft_takes_another_contract_and_what_was_published_only_a_correction(
+    app: App,
+) -> None:
+    pets = await product(app)
+    version = await draft(app, pets, "1.0.0")
+    await do(app, ReviseVersion(version_id=version, document=BREAKING))
+    await do(app, ReviseVersion(version_id=version, document=PETSTORE))
+    with pytest.raises(ContractUnchangedError) as unchanged:
+        await do(app, ReviseVersion(version_id=version, document=PETSTORE))
+    assert unchanged.value.about == "document"
+    await do(app, SubmitVersion(version_id=version))
+    with pytest.raises(VersionNotRevisableError):
+        await do(app, ReviseVersion(version_id=version, document=BREAKING))
+    await do(app, ApproveVersion(version_id=version))
+    await do(app, PublishVersion(version_id=version))
+    with pytest.raises(RevisionBreaksError, match="has 1 break") as broken:
+        await do(app, ReviseVersion(version_id=version, document=BREAKING))
+    assert broken.value.about == "document"
+    (event,) = (await do(app, ReviseVersion(version_id=version, document=MORE))).outcome.events
+    assert isinstance(event, ApiVersion.Revised)
+    assert (event.revision, event.gate and event.gate.infos) == (3, 1)
+    later = await draft(app, pets, "1.0.1", MORE)
+    gate = gate_in(await do(app, PublishVersion(version_id=later)))
+    assert (gate.follows_sha256, gate.infos) == (event.contract_sha256, 0)

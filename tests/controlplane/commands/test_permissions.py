@@ -74,6 +74,7 @@ from controlplane.commands.review import (
     OverrideGate,
     PublishVersion,
     RequestChanges,
+    ReviseVersion,
     SubmitVersion,
 )
 from controlplane.commands.subscription import (
@@ -178,6 +179,7 @@ ALLOWED: dict[type[Command], set[Role]] = {
     PublishPlanVersion: {OWNER, MANAGER},
     PublishProduct: {OWNER, MANAGER},
     PublishVersion: {OWNER, MANAGER},
+    ReviseVersion: {OWNER, MANAGER},
     SubmitVersion: {OWNER, MANAGER},
     ApproveVersion: {OWNER, MANAGER},
     RequestChanges: {OWNER, MANAGER},

@@ -78,6 +78,7 @@ from controlplane.commands.review import (
     OverrideGate,
     PublishVersion,
     RequestChanges,
+    ReviseVersion,
     SubmitVersion,
 )
 from controlplane.commands.subscription import (
@@ -407,6 +408,7 @@ COMMANDS: dict[type[Command], Callable[[World], Command]] = {
     PublishPlanVersion: lambda w: PublishPlanVersion(plan_id=w.drafted_plan),
     PublishProduct: lambda w: PublishProduct(product_id=w.draft_product),
     PublishVersion: lambda w: PublishVersion(version_id=w.draft_version),
+    ReviseVersion: lambda w: ReviseVersion(version_id=w.draft_version, document=BREAKING),
     SubmitVersion: lambda w: SubmitVersion(version_id=w.draft_version),
     ApproveVersion: lambda w: ApproveVersion(version_id=w.submitted_version),
     RequestChanges: lambda w: RequestChanges(version_id=w.submitted_version, comment="why"),

@@ -135,6 +135,9 @@ VERBS: dict[str, Verb | Elsewhere] = {
     "overrideGate": Elsewhere(*PERMISSIONS),
     "requestChanges": Elsewhere(*PERMISSIONS),
     "setContractPolicy": Verb("{productId: $product, reviewRequired: true}", OWNERS),
+    "reviseVersion": Verb(
+        '{versionId: $draft_version, document: "type Query { a: Int }"}', MANAGERS
+    ),
     "submitVersion": Verb("{versionId: $draft_version}", MANAGERS),
     "publishVersion": Verb("{versionId: $draft_version}", MANAGERS),
     "registerApplication": Verb('{teamId: $team, name: "n"}', CONSUMERS),
@@ -262,6 +265,10 @@ FIELDS: dict[str, Look | Elsewhere] = {
     "ApiProduct.versions": Look("{ product(id: $inner) { versions { nodes { id } } } }", CATALOGUE),
     "ApiVersion.operations": Look(
         "{ node(id: $inner_version) { ... on ApiVersion { operations { nodes { id } } } } }",
+        CATALOGUE,
+    ),
+    "ApiVersion.revisions": Look(
+        "{ node(id: $inner_version) { id ... on ApiVersion { revisions { nodes { id } } } } }",
         CATALOGUE,
     ),
     "ApiVersion.review": Look(

@@ -205,3 +205,34 @@ async def test_a_contract_is_linted_for_its_provider_alone(shop: Portal) -> None
     assert counted == (1, len(found["findings"]) - 1, 0)
     for who in ("developer", "stranger", None):
         assert (await shop.ask(who, query, id=shop.ids["product_version"]))["lint"] is None
+
+
+async def test_a_correction_changes_what_is_called_and_the_contracts_before_are_known(
+    shop: Portal,
+) -> None:
+    query = """query ($id: ID!) { node(id: $id) { ... on ApiVersion { revision operationCount
+      operations { nodes { operationId } }
+      revisions { nodes { number contractSha256 gate { infos } } } } }
+      search(query: "cats") { nodes { item { ... on Operation { path } } } } }"""
+    version = shop.ids["product_version"]
+    before = await shop.ask("developer", query, id=version)
+    assert (before["node"]["revision"], before["search"]["nodes"]) == (0, [])
+    more = PETSTORE.replace(
+        b'"paths": {', b'"paths": {"/cats": {"get": {"responses": {"200": {"description": "ok"}}}},'
+    )
+    refused = await shop.refused(
+        "manager", "reviseVersion", versionId=version, document=BREAKING.decode()
+    )
+    assert refused == ("REVISION_BREAKS", ["document"])
+    await shop.done("manager", "reviseVersion", versionId=version, document=more.decode())
+    await shop.seen()
+    for who, gate in (("developer", None), ("manager", {"infos": 1})):
+        seen = await shop.ask(who, query, id=version)
+        node = seen["node"]
+        assert (node["revision"], node["operationCount"]) == (1, 4)
+        names = [each["operationId"] for each in node["operations"]["nodes"]]
+        assert names == ["GET /cats", "GET /pets", "POST /pets", "GET /pets/{id}"]
+        first, last = node["revisions"]["nodes"]
+        assert (first["number"], first["gate"], last["gate"]) == (0, None, gate)
+        assert first["contractSha256"] == before["node"]["revisions"]["nodes"][0]["contractSha256"]
+        assert seen["search"]["nodes"] == [{"item": {"path": "/cats"}}]
