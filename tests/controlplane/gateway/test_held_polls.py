@@ -1,8 +1,10 @@
 """How many polls are held at once, and how they end."""
 
 import asyncio
+import time
 
 import pytest
+from aiohttp import ClientConnectionError
 
 from controlplane.app import App
 from controlplane.gateway import delivery
