@@ -235,6 +235,7 @@ async def test_a_process_that_is_behind_catches_up_with_what_the_gateway_knows(
     await provider.settled()
     apart = composition.running(dsn, now=lambda: AT, follow=False)
     async with apart as other, serving(other) as second:
+        await other.projector.catch_up()
         first = await second.config(token)
         await provider.key(await provider.subscription("pets"))
         await provider.settled()
