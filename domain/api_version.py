@@ -11,6 +11,7 @@ from domain.aggregate import Aggregate, First, Value, Why
 from domain.contract.gate import GateResult
 from domain.contract.operation import Operation
 from domain.contract.read import Contract
+from domain.contract_test import ContractTest
 from domain.sunset import promised, require_reached
 from domain.version_life import (
     ApiReservedError,
@@ -306,6 +307,11 @@ class ApiVersion(Aggregate):
             raise VersionNotBlockedError
         self.emit(self.Unblocked, at, why)
 
+    def record_test(self, test: ContractTest, *, at: datetime, why: Why) -> None:
+        """Remember a contract test. Raises ContractTestInvalidError, UrlInvalidError."""
+        test.require_valid(self.contract_sha256)
+        self.emit(self.ContractTested, at, why, test=test)
+
     def _require_published(self) -> None:
         if self.state is not VersionState.PUBLISHED:
             raise VersionNotPublishedError
@@ -509,6 +515,13 @@ class ApiVersion(Aggregate):
         def apply(self, aggregate: "ApiVersion") -> None:
             """Be blocked no more."""
             aggregate.blocked = False
+
+    @dataclass(frozen=True)
+    class ContractTested(Aggregate.Event):
+        """A server was held to the contract; rules go by nothing of it."""
+
+        TOPIC = "api_version.contract_tested"
+        test: ContractTest
 
 
 def _follows(gate: GateResult | None) -> str:

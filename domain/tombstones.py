@@ -17,6 +17,8 @@ TOMBSTONES = 100_000
 """The oldest are forgotten first."""
 Change: TypeAlias = tuple[str, str, Body | None, Body | None]
 """Kind and id of a row, as it was and as it is; None where it is not there."""
+Away: TypeAlias = Mapping[tuple[str, str], "Tombstone"]
+"""The strictest tombstone of a row or a key, by its kind and id."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Tombstones:
         read = [Tombstone(**each) for each in kept]
         self._all = {(each.kind, each.id, each.epoch): each for each in read}
         self._trimmed: dict[str, tuple[Body, Body]] = {}
+        self._away: tuple[int, Away] | None = None
+        """What is kept out of an epoch: in the course of it that does not change."""
 
     def kept(self) -> list[dict[str, Any]]:
         """Return what to keep beside a snapshot, and to begin with again."""
@@ -59,13 +63,14 @@ class Tombstones:
                         self._bury(epoch, KEY, key_id, had.get(key_id), has.get(key_id))
             while len(self._all) > TOMBSTONES:
                 del self._all[next(iter(self._all))]
+                self._away = None
         if after["group"].get("confirmed_epoch", 0) >= epoch:
             self._all = {at: each for at, each in self._all.items() if each.epoch == epoch}
-            self._trimmed = {}
+            self._trimmed, self._away = {}, None
 
     def in_force(self, epoch: int) -> bool:
         """Tell whether anything is refused that this epoch hands out, or may."""
-        return any(each.epoch != epoch for each in self._all.values())
+        return bool(self._kept_out(epoch))
 
     def enforced(self, document: Document) -> Document:
         """Return the snapshot to enforce: what is held, without what other epochs took away.
@@ -73,22 +78,32 @@ class Tombstones:
         What is not touched is the same object, and again when its row is.
         """
         epoch = epoch_of(document)
-        away: dict[tuple[str, str], Tombstone] = {}
-        for each in self._all.values():
-            if each.epoch != epoch:
-                at = (each.kind, each.id)
-                away[at] = _stricter(away.get(at, each), each)
-        if not away:
+        if not self.in_force(epoch):
             return document
         lists = {
             LISTS[kind]: [
-                self._without(row, away) if kind == SUBSCRIPTION else row
-                for row in document[LISTS[kind]]
-                if not _is_gone(away.get((kind, row["id"])))
+                left for row in document[LISTS[kind]] if (left := self.left(epoch, kind, row))
             ]
             for kind in KINDS
         }
         return {**document, **lists}
+
+    def left(self, epoch: int, kind: str, row: Body) -> Body | None:
+        """Return what is enforced of a row that an epoch hands out, None for nothing of it."""
+        away = self._kept_out(epoch)
+        if _is_gone(away.get((kind, row["id"]))):
+            return None
+        return self._without(row, away) if kind == SUBSCRIPTION else row
+
+    def _kept_out(self, epoch: int) -> Away:
+        if self._away is None or self._away[0] != epoch:
+            away: dict[tuple[str, str], Tombstone] = {}
+            for each in self._all.values():
+                if each.epoch != epoch:
+                    at = (each.kind, each.id)
+                    away[at] = _stricter(away.get(at, each), each)
+            self._away = epoch, away
+        return self._away[1]
 
     def _bury(self, epoch: int, kind: str, id_: str, was: Body | None, now: Body | None) -> None:
         at = (kind, id_, epoch)  # beside those of other epochs, which stay
@@ -101,7 +116,7 @@ class Tombstones:
             if kept.not_after is None or now.get("not_after") != kept.not_after:
                 del self._all[at]
 
-    def _without(self, row: Body, away: Mapping[tuple[str, str], Tombstone]) -> Body:
+    def _without(self, row: Body, away: Away) -> Body:
         """Return the row of a subscription without what was taken away."""
         own = away.get((SUBSCRIPTION, row["id"]))
         ends = own.not_after if own else None

@@ -1,6 +1,7 @@
 """The catalogue: products, their versions and the operations of those."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import orjson
 
@@ -12,7 +13,7 @@ from domain.version_life import VersionState
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "product"
-VERSION = 5
+VERSION = 6
 REVISION_ORDINALS = 1_000_000
 """Operations of each revision of a contract are numbered from a multiple of it."""
 PRODUCT = Table(
@@ -66,6 +67,7 @@ API_VERSION = Table(
         "successor_id": "uuid",
         "link": "text",
         "gate": "jsonb",  # what the gate said when it was submitted last; null if nothing
+        "last_test": "jsonb",  # null before the first
         "blocked_at": "timestamptz",
         "version": "bigint",
         "created_at": "timestamptz",
@@ -117,6 +119,7 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     ApiVersion.Reinstated,
     ApiVersion.Blocked,
     ApiVersion.Unblocked,
+    ApiVersion.ContractTested,
 )
 
 
@@ -154,11 +157,18 @@ def project(recorded: Recorded, rows: Rows) -> None:
         case ApiVersion.Submitted():
             gate = event.gate and orjson.dumps(event.gate, str).decode()
             row |= {"state": VersionState.IN_REVIEW.value, "listed": False, "gate": gate}
-        case ApiVersion.Blocked() | ApiVersion.Unblocked():
-            blocked = isinstance(event, ApiVersion.Blocked)
-            row["blocked_at"] = event.timestamp if blocked else None
+        case ApiVersion.Blocked() | ApiVersion.Unblocked() | ApiVersion.ContractTested():
+            row |= _befell(event)
         case _:
             row |= _lived(event)
+
+
+def _befell(event: ApiVersion.Blocked | ApiVersion.Unblocked | ApiVersion.ContractTested) -> Row:
+    """Return what changes beside the life of a version."""
+    if isinstance(event, ApiVersion.ContractTested):
+        tested = {"at": event.timestamp.isoformat(), **asdict(event.test)}
+        return {"last_test": orjson.dumps(tested).decode()}
+    return {"blocked_at": event.timestamp if isinstance(event, ApiVersion.Blocked) else None}
 
 
 def _lived(event: Aggregate.Event) -> Row:

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from uuid import UUID
 
 from controlplane.auth import PERMISSIONS
 from controlplane.context import INSTALLATION, Caller
 from domain.access_token import Role
 from domain.aggregate import Why
+from domain.contract_test import BrokenPromise, ContractTest
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ACE, BAD = UUID(int=0xACE), UUID(int=0xBAD)
@@ -50,3 +52,17 @@ PETSTORE = b"""{"openapi": "3.1.0", "info": {"title": "Pets", "version": "1.0.0"
   "/pets": {"get": {"operationId": "listPets", "responses": {"200": {"description": "ok"}}},
             "post": {"operationId": "addPet", "responses": {"201": {"description": "ok"}}}},
   "/pets/{id}": {"get": {"operationId": "getPet", "responses": {"200": {"description": "ok"}}}}}}"""
+PETSTORE_TESTED = ContractTest(
+    verdict="FAILED",
+    problem="",
+    contract_sha256=sha256(PETSTORE).hexdigest(),
+    upstream="https://pets.example.com",
+    tool="Schemathesis 4.32.5",
+    writes=False,
+    operations=2,
+    of_operations=3,
+    requests=120,
+    failure_count=1,
+    failures=[BrokenPromise("GET /pets", "ST101", "Server error")],
+    duration_ms=1_234,
+)

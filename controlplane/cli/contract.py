@@ -1,4 +1,4 @@
-"""`controlplane contract`: contracts judged without a server, for people and pipelines."""
+"""`controlplane contract`: contracts judged without a server, and servers by contracts."""
 
 import sys
 from datetime import UTC, datetime
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from controlplane.cli import contract_test
 from controlplane.cli.findings import Format, Threshold
 from controlplane.cli.session import UsageError
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from domain.contract.finding import Finding
 
 cli = typer.Typer(
-    help="Contracts, judged without a server. Exit codes: 0 nothing that counts, 3 errors,"
-    " 4 warnings, 5 infos; 1 when it could not be judged.",
+    help="Contracts, judged without a server; `test` judges a server. Exit codes: 0 nothing that"
+    " counts, 3 errors, 4 warnings, 5 infos; 1 when it could not be judged.",
     no_args_is_help=True,
 )
 
@@ -47,6 +48,9 @@ _Remote = Annotated[
     bool,
     typer.Option(help="Let references lead to other documents; nothing is fetched, names count."),
 ]
+
+
+cli.command("test")(contract_test.hold)
 
 
 @cli.command("diff")

@@ -16,7 +16,7 @@ from prometheus_client import Counter
 from controlplane.gateway.document import Cursor
 from controlplane.gateway.group import Changes
 from controlplane.gateway.mirror import Served
-from controlplane.gateway.renderers import Memo, RenderedInvalidError, Site, envoy
+from controlplane.gateway.renderers import Memo, RenderedInvalidError, Site, Unserved, envoy
 from controlplane.gateway.renderers.envoy_keys import SHARDS
 from controlplane.gateway.renderers.envoy_resource import Resources
 from domain.routing import LISTS, SUBSCRIPTION, Body
@@ -24,6 +24,8 @@ from domain.routing import LISTS, SUBSCRIPTION, Body
 log = structlog.get_logger()
 INLINE_ROWS = 2_000
 """So many rows are rendered at once, in about 10 ms; more of them in a thread."""
+UNSERVED = 20
+"""So many of what Envoy will not serve are logged when that changes."""
 RENDERINGS = 500
 """Renderings that are remembered: what a gateway says it runs is one of them."""
 
@@ -59,6 +61,7 @@ class Offered:
         self._seen = (0, "")
         """Cursor and hash of the view that was rendered last, also if that went wrong."""
         self._cursor: Cursor | None = None
+        self._unserved: tuple[Unserved, ...] = ()
         self.at = Cursor(epoch, 0)
         """The state that the parts are of."""
         self.parts: Mapping[Part, Resources] = {}
@@ -117,6 +120,10 @@ class Offered:
         lists = {name: rows.values() for name, rows in self._rows.items()}
         snapshot = {"group": head, "intentionally_empty": not any(lists.values()), **lists}
         rendered = envoy.render(snapshot, self._site, self._memo)
+        if rendered.unserved != self._unserved:
+            self._unserved = rendered.unserved
+            for each in rendered.unserved[:UNSERVED]:
+                log.warning("gateway.unserved", vendor=envoy.VENDOR, **vars(each))
         return {part: self._checked(part, each) for part, each in rendered.resources.items()}
 
     def _checked(self, part: Part, each: Resources) -> Resources | None:

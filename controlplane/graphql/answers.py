@@ -31,6 +31,7 @@ HIDDEN = frozenset(
         "gateway",
         "gateway_group",
         "invitation",
+        "release_line",
         "reservation",
         "subscription",
         "team",

@@ -36,6 +36,7 @@ from domain.contract.document import (
     NotAnApiDocumentError,
 )
 from domain.contract_policy import ContractPolicyInvalidError
+from domain.contract_test import ContractTestInvalidError
 from domain.credential import (
     CredentialNotActiveError,
     CredentialRevokedError,
@@ -146,6 +147,7 @@ class RejectionCode(Enum):
     CONFIG_NOT_HELD_BACK = ConfigNotHeldBackError
     CONFLICT = ConflictError
     CONTRACT_POLICY_INVALID = ContractPolicyInvalidError
+    CONTRACT_TEST_INVALID = ContractTestInvalidError
     CONTRACT_UNCHANGED = ContractUnchangedError
     CREDENTIAL_NOT_ACTIVE = CredentialNotActiveError
     CREDENTIAL_REVOKED = CredentialRevokedError

@@ -8,6 +8,7 @@ import strawberry
 from asyncpg import Record
 
 from controlplane.graphql import product, review, visibility
+from controlplane.graphql.contract_test import ContractTest, contract_test_of
 from controlplane.graphql.enums import VersionState
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one, same_noun
 from controlplane.graphql.node import Node
@@ -61,6 +62,7 @@ class ApiVersion(Node):
     all_upstreams: strawberry.Private[str]
     successor_key: strawberry.Private[Key]
     said_by_gate: strawberry.Private[str | None]
+    tested_last: strawberry.Private[str | None]
     api: str = strawberry.field(
         description='The API of the product that it is of, a slug; "default" of the only one.'
     )
@@ -106,6 +108,13 @@ class ApiVersion(Node):
         if not visibility.is_provider(info.context.caller):
             return None
         return gate_of(self.key[0], self.said_by_gate)
+
+    @strawberry.field
+    def last_test(self, info: Info) -> ContractTest | None:
+        """Return what came of its last contract test; null before, and for all but the provider."""
+        if not visibility.is_provider(info.context.caller):
+            return None
+        return contract_test_of(self.tested_last)
 
     @strawberry.field
     def upstreams(self, info: Info) -> list[Upstream] | None:
@@ -154,6 +163,7 @@ def _version(row: Record) -> ApiVersion:
         all_upstreams=row["upstreams"],
         successor_key=(row["organization_id"], row["successor_id"]),
         said_by_gate=row["gate"],
+        tested_last=row["last_test"],
         api=row["api"],
         deprecated_at=row["deprecated_at"],
         sunset_at=row["sunset_at"],

@@ -52,7 +52,8 @@ class Sold:
         return self._put(routing.VERSION, {**row, **said})
 
     def plan(self, name: str, *products: str, first: RateLimit | None = None, **terms: Any) -> str:
-        said = PlanTerms(rate_limit=first, quota=None, price=None, approval="AUTOMATIC", **terms)
+        terms = {"quota": None, "price": None, "approval": "AUTOMATIC", **terms}
+        said = PlanTerms(rate_limit=first, **terms)
         return self._put(routing.PLAN, routing.plan(id_of(name), 1, list(products), said))
 
     def subscription(self, plan: str, name: str, *keys: str, **said: object) -> str:

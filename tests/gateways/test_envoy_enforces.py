@@ -12,6 +12,7 @@ from joserfc import jwk, jwt
 from controlplane.gateway.renderers import Memo, Rendered, RenderedInvalidError, envoy
 from controlplane.gateway.renderers.envoy_keys import Provider
 from domain import routing
+from domain.plan_terms import Quota
 from tests.gateways import sold
 from tests.gateways.certified import certified
 from tests.gateways.envoy_edge import Edge, serving
@@ -116,15 +117,21 @@ def test_a_key_ends_by_the_gateways_clock(edge: Edge) -> None:
 
 
 def test_beyond_its_quota_a_subscription_waits_until_it_may_again(edge: Edge) -> None:
+    hard, soft = (
+        edge.sold.plan(each, PETS, quota=Quota(9, "DAY", each)) for each in ("HARD", "SOFT")
+    )
     until = datetime.now(UTC) + timedelta(seconds=2)
-    key, _ = edge.subscribe(FREE, over_quota_until=until.isoformat())
+    free, _ = edge.subscribe(soft, over_quota_until=until.isoformat())
+    key, _ = edge.subscribe(hard, over_quota_until=until.isoformat())
     edge.running.until(429, "/pets/v1/pets", key)
+    edge.running.until(200, "/pets/v1/pets", free)
+    assert datetime.now(UTC) < until
 
     refused = edge.call("/pets/v1/pets", key)
     assert b"quota" in refused.body
     assert 1 <= int(refused.headers["retry-after"]) <= 2
     edge.running.until(200, "/pets/v1/pets", key)
-    assert datetime.now(UTC) >= until
+    assert datetime.now(UTC) >= until - timedelta(milliseconds=1)  # Envoy is told milliseconds
 
 
 def test_callers_without_a_key_are_let_in_by_a_keyless_plan(edge: Edge) -> None:

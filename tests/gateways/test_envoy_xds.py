@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 import structlog
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from controlplane.app import App, running
 from controlplane.commands.access_token import RevokeToken
@@ -224,6 +225,17 @@ async def test_tokens_are_verified_by_the_key_sets_of_the_installation(
             (config,) = (await response.json())["resources"]
         (provider_of,) = config["typed_config"]["providers"].values()
         assert provider_of["local_jwks"]["inline_string"] == '{"keys":[]}'
+
+        other = replace(TERMS, auth=auth("JWT", "https://other.example", "pets", "client"))
+        await provider.do(DraftPlanVersion(plan_id=plan, terms=other))
+        await provider.do(PublishPlanVersion(plan_id=plan))
+        await provider.settled()
+        named = b'{"resource_names":["plans"]}'  # which did change
+        with capture_logs() as logs:
+            async with client.session.post(path, data=named, headers=headers) as response:
+                await response.read()
+        (told,) = [each for each in logs if each["event"] == "gateway.unserved"]
+        assert (told["kind"], told["id"]) == ("plan", f"{plan}-2")
 
 
 async def test_only_a_gateway_is_answered_and_only_what_there_is(selling: Selling) -> None:

@@ -137,6 +137,7 @@ class Agent:
         Raises DomainError or DeltaMisfitError, and then holds what it held.
         """
         self.trust.check(document, self.now())
+        epoch = self.held.epoch if self.held else None
         try:
             if document["full"] or self.held is None:
                 new = Held(document, self.held, self.kept.tombstones())
@@ -147,6 +148,8 @@ class Agent:
                 changes = self.held.apply(document)
                 if self._pending is not None:
                     self._pending += changes
+            if epoch != self.held.epoch:
+                self._pending = None  # other rows are kept out than before
             self._since = self.held.cursor
             return self.trust.took(document) or bool(document["full"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -158,7 +161,8 @@ class Agent:
         """Have the gateway run what is held. Raises GatewayError and such."""
         assert self.held is not None
         changes, self._pending = self._pending, []
-        unserved = await self.gateway.enforce(self.held, None if self.held.keeps_out else changes)
+        changes = changes and self.held.kept_out(changes)
+        unserved = await self.gateway.enforce(self.held, changes)
         self._enforced, self._failures, self.status.error = True, 0, ""
         if unserved != self.status.unserved:
             self.status.unserved = unserved

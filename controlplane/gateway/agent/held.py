@@ -88,8 +88,26 @@ class Held:
 
     @property
     def keeps_out(self) -> bool:
-        """Whether what it enforces is not simply what changed of what it holds."""
-        return self.tombstones.in_force(epoch_of(self.head))
+        """Whether what it enforces is not all that it holds."""
+        return self.tombstones.in_force(self.epoch)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch it is in."""
+        return epoch_of(self.head)
+
+    def kept_out(self, changes: Iterable[Change]) -> list[Change]:
+        """Return changes within its epoch as those of what it enforces."""
+
+        def left(change: Change, row: Body | None) -> Body | None:
+            if row is None or change.kind == GROUP:
+                return row
+            return self.tombstones.left(self.epoch, change.kind, row)
+
+        return [
+            Change(each.kind, each.id, left(each, each.before), left(each, each.after))
+            for each in changes
+        ]
 
     def enforced(self) -> Document:
         """Return the snapshot to enforce: without what was taken away under other epochs."""

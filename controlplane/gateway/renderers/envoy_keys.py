@@ -133,7 +133,9 @@ def _lines(row: Body, plan: Body | None) -> Iterator[Line]:
     A plan that is not there grants nothing, which whoever has its keys is told: 403, not 401.
     """
     said = f"{row['id']} {row['application']} {row['plan']}"
-    over_ms = milliseconds(row.get("over_quota_until"), 0)
+    quota = plan["quota"] if plan is not None else None
+    over_until = row.get("over_quota_until") if quota and quota["enforcement"] == "HARD" else None
+    over_ms = milliseconds(over_until, 0)
     ends_ms = milliseconds(row["not_after"])
     if plan is not None and plan["auth"]["kind"] == AuthKind.JWT.value:
         provider = Provider.of(plan).id

@@ -33,6 +33,7 @@ from controlplane.commands.api_version import (
 )
 from controlplane.commands.application import RegisterApplication, RenameApplication
 from controlplane.commands.contract_policy import SetContractPolicy
+from controlplane.commands.contract_test import RecordContractTest
 from controlplane.commands.gateway import (
     DrainGateway,
     NoteGateway,
@@ -184,6 +185,7 @@ ALLOWED: dict[type[Command], set[Role]] = {
     ApproveVersion: {OWNER, MANAGER},
     RequestChanges: {OWNER, MANAGER},
     OverrideGate: {OWNER},
+    RecordContractTest: {OWNER, MANAGER},
     SetContractPolicy: {OWNER},
     RegisterApplication: {OWNER, DEVELOPER},
     RegisterDeveloper: {OWNER, MANAGER},

@@ -37,6 +37,7 @@ from controlplane.commands.api_version import (
 )
 from controlplane.commands.application import RegisterApplication, RenameApplication
 from controlplane.commands.contract_policy import SetContractPolicy
+from controlplane.commands.contract_test import RecordContractTest
 from controlplane.commands.gateway import (
     DrainGateway,
     NoteGateway,
@@ -115,7 +116,7 @@ from domain.developer import TeamRole
 from domain.organization import Organization
 from domain.plan import PlanTerms, Price
 from domain.subscription import Subscription
-from tests.given import AT, OPERATOR, OWNER, PETSTORE
+from tests.given import AT, OPERATOR, OWNER, PETSTORE, PETSTORE_TESTED
 
 BREAKING = PETSTORE.replace(b'"/pets/{id}"', b'"/animals/{id}"')
 FREE = PlanTerms(None, None, None, "AUTOMATIC")
@@ -413,6 +414,7 @@ COMMANDS: dict[type[Command], Callable[[World], Command]] = {
     ApproveVersion: lambda w: ApproveVersion(version_id=w.submitted_version),
     RequestChanges: lambda w: RequestChanges(version_id=w.submitted_version, comment="why"),
     OverrideGate: lambda w: OverrideGate(version_id=w.breaking_version, reason="why"),
+    RecordContractTest: lambda w: RecordContractTest(version_id=w.version, test=PETSTORE_TESTED),
     SetContractPolicy: lambda w: SetContractPolicy(
         product_id=w.product, policy=ContractPolicy(review_required=True)
     ),

@@ -298,13 +298,23 @@ def test_whatever_happens_nothing_taken_away_in_an_earlier_epoch_is_enforced(
     def pairs(document: Any) -> set[tuple[str, str]]:
         return {(row["id"], key["id"]) for row in document["subscriptions"] for key in row["keys"]}
 
+    def by_id(document: Any) -> dict[str, Any]:
+        return {row["id"]: row for name in LISTS.values() for row in document[name]}
+
     epoch, before = 1, snapshot("1.0", as_rows(first))
     held, away, now = Holding(before), set[tuple[str, str]](), pairs(before)
     lost: set[tuple[str, str]] = set()
     for position, (state, raised, as_delta) in enumerate(then, 1):
         epoch += raised
         after = snapshot(f"{epoch}.{position}", as_rows(state))
-        held.receive(delta(before, after) if as_delta and not raised else after)
+        if as_delta and not raised:
+            enforced = by_id(held.enforced())
+            for each in held.held.kept_out(held.held.apply(delta(before, after))):
+                assert enforced.pop(each.id, None) is each.before
+                enforced |= {each.id: each.after} if each.after else {}
+            assert enforced == by_id(held.enforced())
+        else:
+            held.receive(after)
         if raised:
             lost, away = lost | away, set()
         else:

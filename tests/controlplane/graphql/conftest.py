@@ -91,6 +91,7 @@ async def everything(shop: Portal) -> Portal:
     )
     await shop.done("manager", "publishPlanVersion", planId=ids["automatic"])
     await people(shop)
+    await submitted(shop)
     await ended(shop)
     issue = IssueToken(
         name="edge", role=Role.GATEWAY, gateway_id=named(ids["gateway"], "Gateway", "id")
@@ -99,6 +100,14 @@ async def everything(shop: Portal) -> Portal:
     shop.tokens["gateway"] = issued.secret
     await shop.seen()
     return shop
+
+
+async def submitted(shop: Portal) -> None:
+    """Have a version be in review."""
+    contract = {"number": "2.1.0", "document": PETSTORE.decode()}
+    made = await shop.done("manager", "defineVersion", productId=shop.ids["product"], **contract)
+    shop.ids["submitted_version"] = made["id"]
+    await shop.done("manager", "submitVersion", versionId=made["id"])
 
 
 async def people(shop: Portal) -> None:

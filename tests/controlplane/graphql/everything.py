@@ -52,7 +52,18 @@ TEAM_ONLY = frozenset(
     }
 )
 RIVALS_ONLY = frozenset({"other_team", "other_team_application", "other_team_subscription"})
-INTERNAL = frozenset({"group", "gateway", "token", "draft", "draft_version", "drafted", "invited"})
+INTERNAL = frozenset(
+    {
+        "group",
+        "gateway",
+        "token",
+        "draft",
+        "draft_version",
+        "drafted",
+        "invited",
+        "submitted_version",
+    }
+)
 PRIVATE = frozenset({"inner", "inner_version", "secret"})
 PUBLIC = frozenset({"product", "product_version", "free", "automatic"})
 HIDDEN = {
@@ -131,9 +142,9 @@ VERBS: dict[str, Verb | Elsewhere] = {
     "openRegistration": Elsewhere(*PERMISSIONS),
     "publishPlanVersion": Verb("{planId: $drafted}", MANAGERS),
     "publishProduct": Verb("{productId: $draft}", MANAGERS),
-    "approveVersion": Elsewhere(*PERMISSIONS),
+    "approveVersion": Verb("{versionId: $submitted_version}", MANAGERS),
     "overrideGate": Elsewhere(*PERMISSIONS),
-    "requestChanges": Elsewhere(*PERMISSIONS),
+    "requestChanges": Verb('{versionId: $submitted_version, comment: "n"}', MANAGERS),
     "setContractPolicy": Verb("{productId: $product, reviewRequired: true}", OWNERS),
     "reviseVersion": Verb(
         '{versionId: $draft_version, document: "type Query { a: Int }"}', MANAGERS
@@ -272,7 +283,7 @@ FIELDS: dict[str, Look | Elsewhere] = {
         CATALOGUE,
     ),
     "ApiVersion.review": Look(
-        "{ node(id: $draft_version) { id ... on ApiVersion { review { nodes { id } } } } }",
+        "{ node(id: $submitted_version) { id ... on ApiVersion { review { nodes { id } } } } }",
         PROVIDER,
     ),
     "ContractFindings.changelog": Elsewhere(*CONTRACTS),

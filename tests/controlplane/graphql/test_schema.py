@@ -39,7 +39,10 @@ def members(type_: GraphQLNamedType) -> Iterator[tuple[str, str | None]]:
             yield f"{type_.name}.{name}", value.description
 
 
-NO_MUTATION = re.compile(r"\.gateway\.|domain\.contract\.(bump|differences|diff|lint)\b")
+NO_MUTATION = re.compile(
+    r"\.gateway\.|domain\.contract\.(bump|differences|diff|lint)\b"
+    r"|controlplane\.contracts\.(testable|tester)\b"  # they refuse at a terminal
+)
 """What refuses no mutation; what keeps contracts from being compared is a finding of the gate."""
 
 
