@@ -20,12 +20,14 @@ from controlplane.gateway.document import Cursor, Document, delta, size_bytes, s
 from controlplane.gateway.keyring import Keyring, Ring
 from controlplane.gateway.mirror import Encoded, Served
 from controlplane.gateway.observations import Observations
+from controlplane.gateway.places import Places
 from controlplane.gateway.poll import Poll, Tag
 from controlplane.http import CONTEXT, request_ids
 from domain.aggregate import Aggregate, DomainError
 from domain.gateway import Gateway
 
-WAITERS = 5_000
+WAITERS, WAITERS_EACH = 5_000, 100
+"""Polls that are held by a process, and for each token."""
 ENCODED = 64
 ISSUE_S = 60
 """How long bytes are used again: `issued_at` is at most so old when it is sent."""
@@ -70,8 +72,7 @@ class Delivery:
     def __init__(self, app: App, waiters: int = WAITERS) -> None:
         """Hold at most so many polls at once."""
         self._app = app
-        self._waiters = waiters
-        self._waiting = 0
+        self._places = Places(waiters, WAITERS_EACH)
         self._told: OrderedDict[tuple[str, str, str], _Told] = OrderedDict()
         self._new_id = request_ids(app)
         self.mirrors = app.mirrors
@@ -81,7 +82,7 @@ class Delivery:
     @property
     def waiting(self) -> int:
         """How many polls are held."""
-        return self._waiting
+        return self._places.taken
 
     async def poll(self, request: web.Request) -> web.Response:
         """Answer GET /gateway/v1/config: a snapshot, a delta, or 304 when nothing is new."""
@@ -97,7 +98,7 @@ class Delivery:
         has = asked.has(self._tag(served, ring))
         if asked.wait_s and has and not self._app.stopping.is_set():
             gateway = self._gateway(caller)
-            await self._wait(served, asked.wait_s)
+            await self._wait(caller, served, asked.wait_s)
             # The token may be what was revoked, or the gateway was drained.
             again = await self._app.authenticated(bearer(request.headers.get("Authorization")))
             if again is not caller or not self._stands(again, gateway, served):
@@ -242,22 +243,19 @@ class Delivery:
     def _tag(self, served: Served, ring: Ring) -> Tag:
         return Tag(Cursor(self._app.epoch, served.view.cursor), ring.id)
 
-    async def _wait(self, served: Served, wait_s: float) -> None:
+    async def _wait(self, caller: Caller, served: Served, wait_s: float) -> None:
         """Wait until the view changes, the process stops, or the time is over."""
-        if self._waiting >= self._waiters:
-            raise web.HTTPServiceUnavailable(text="Too many polls are held; poll without waiting.")
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        served.waiters.add(woken)
-        self._waiting += 1
-        WAITING.inc()
-        try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await woken
-        finally:
-            served.waiters.discard(woken)
-            self._waiting -= 1
-            WAITING.dec()
+        with self._places.one(caller.actor):
+            served.waiters.add(woken)
+            WAITING.inc()
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait_s):
+                        await woken
+            finally:
+                served.waiters.discard(woken)
+                WAITING.dec()
 
     async def _encoded(self, caller: Caller, served: Served, asked: Poll, ring: Ring) -> Encoded:
         """Return the bytes of the answer; those who ask the same share them."""

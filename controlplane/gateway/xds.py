@@ -29,6 +29,7 @@ from controlplane.gateway.document import Cursor
 from controlplane.gateway.key_sets import key_sets
 from controlplane.gateway.mirror import Served
 from controlplane.gateway.offered import Offered, Part
+from controlplane.gateway.places import Places
 from controlplane.gateway.renderers import Site, envoy
 from controlplane.gateway.renderers.envoy_resource import (
     FILTERS,
@@ -45,8 +46,8 @@ from controlplane.store.projector import ReadModelsBehindError
 log = structlog.get_logger()
 PATH = "/v3/discovery:{kind}"
 HOLD_S = HELD_S - 5
-WAITERS = 50_000
-"""Polls that are held at once; an Envoy has about twenty."""
+WAITERS, WAITERS_EACH = 50_000, 1_000
+"""Polls that are held at once, and of each token; an Envoy has about twenty."""
 GROUPS = 64
 GATEWAYS = 10_000
 ADDRESSES = 256
@@ -142,8 +143,7 @@ class Discovery:
         """Hold at most so many polls at once."""
         self._app = app
         self._delivery = delivery
-        self._waiters = waiters
-        self._waiting = 0
+        self._places = Places(waiters, WAITERS_EACH)
         self._boot = app.services.new_id().hex[-8:]
         file = app.settings.gateway_key_sets
         self._site = replace(SITE, key_sets=key_sets(Path(file)) if file else {})
@@ -164,7 +164,7 @@ class Discovery:
         found = self._find(offered, asked)  # of what is not there nothing is remembered
         self._hear(caller, served, offered, known, asked)
         if not self._is_due(known, asked, found) and not self._app.stopping.is_set():
-            await self._wait(offered, asked)
+            await self._wait(caller, offered, asked)
             # The token may be what was revoked.
             caller = await self._app.authenticated(bearer(request.headers.get("Authorization")))
             offered = await self._current(caller, await self._served(caller, asked))
@@ -257,14 +257,9 @@ class Discovery:
         """
         return found.version not in {asked.version, known.refused.get(asked.part)}
 
-    async def _wait(self, offered: Offered, asked: Poll) -> None:
-        if self._waiting >= self._waiters:
-            raise web.HTTPServiceUnavailable(text="Too many polls are held.")
-        self._waiting += 1
-        try:
+    async def _wait(self, caller: Caller, offered: Offered, asked: Poll) -> None:
+        with self._places.one(caller.actor):
             await offered.changed(asked.part, HOLD_S)
-        finally:
-            self._waiting -= 1
 
     def _hear(
         self, caller: Caller, served: Served, offered: Offered, known: Known, asked: Poll
