@@ -113,15 +113,7 @@ class Delivery:
             return web.Response(status=_304, headers=headers)
         answer = await self._encoded(caller, served, asked, ring)
         (_SNAPSHOT if answer.full else _DELTA).inc()
-        coded = answer.coding != IDENTITY
-        return web.Response(
-            body=answer.body,
-            headers={
-                **_headers(answer.tag, f"-{answer.coding}" if coded else ""),
-                **({"Content-Encoding": answer.coding} if coded else {}),
-                "Content-Type": "application/json",
-            },
-        )
+        return web.Response(body=answer.body, headers=answer.headers)
 
     async def keys(self, _: web.Request) -> web.Response:
         """Answer GET /gateway/v1/keys: the keys to trust now and next, for whoever asks."""
@@ -278,7 +270,12 @@ class Delivery:
         tag, full = self._tag(served, ring), document.head["full"]
         written = await asyncio.to_thread(document.encode) if full else document.encode()
         body, coding = await encoded(written, asked.coding)
-        return Encoded(tag, full, body, coding)
+        coded = coding != IDENTITY
+        headers = CIMultiDict(_headers(tag, f"-{coding}" if coded else ""))
+        headers["Content-Type"] = "application/json"
+        if coded:
+            headers["Content-Encoding"] = coding
+        return Encoded(tag, full, body, headers)
 
 
 def _headers(tag: Tag, suffix: str = "") -> dict[str, str]:

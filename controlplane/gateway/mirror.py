@@ -10,6 +10,8 @@ from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 from uuid import UUID
 
+from multidict import CIMultiDict
+
 from controlplane.commands import NotFoundError
 from controlplane.gateway.group import (
     Group,
@@ -30,7 +32,7 @@ LOGGED = 20_000
 
 MOVED = 10_000
 """Of more rows than these a view is not changed, in about 100 ms, but made anew in a thread."""
-WOKEN_AT_ONCE = 20
+WOKEN_AT_ONCE = 50
 
 
 class Encoded(NamedTuple):
@@ -39,7 +41,7 @@ class Encoded(NamedTuple):
     tag: Tag
     full: bool
     body: bytes
-    coding: str
+    headers: CIMultiDict[str]
 
 
 class Served:
