@@ -39,7 +39,7 @@ class GateResult(Value):
         else:
             found = f"{self.errors:,} break{'s' * (self.errors != 1)} after {self.follows_number}"
         return (
-            f"There are {found}: mend the contract, give it a number from {self.proposed} on if"
+            f"It found {found}: mend the contract, give it a number from {self.proposed} on if"
             " the policy lets that break, or have the gate overridden with a reason."
         )
 
