@@ -27,6 +27,14 @@ from domain.api_product import (
     ProductNotRetiredError,
     TagsInvalidError,
 )
+from domain.api_version import (
+    ApiReservedError,
+    ContractUnchangedError,
+    RevisionBreaksError,
+    TooManyUpstreamsError,
+    VersionNotRevisableError,
+    VersionNumberInvalidError,
+)
 from domain.audience import AudienceInvalidError
 from domain.contract.contract import TooManyOperationsError
 from domain.contract.document import (
@@ -86,6 +94,17 @@ from domain.plan_terms import (
 )
 from domain.price import PriceInvalidError
 from domain.reservation import AlreadyTakenError
+from domain.review import (
+    ChangesCommentMissingError,
+    FourEyesError,
+    GateFailedError,
+    GateOpenError,
+    OverrideReasonMissingError,
+    ReviewOutdatedError,
+    VersionNotApprovedError,
+    VersionNotDraftError,
+    VersionNotInReviewError,
+)
 from domain.subscription import (
     AlreadyOnPlanError,
     ExpiryPastError,
@@ -108,27 +127,12 @@ from domain.text import (
     UrlInvalidError,
 )
 from domain.version_life import (
-    ApiReservedError,
-    ChangesCommentMissingError,
-    ContractUnchangedError,
-    FourEyesError,
-    GateFailedError,
-    GateOpenError,
-    OverrideReasonMissingError,
-    ReviewOutdatedError,
-    RevisionBreaksError,
     SuccessorInvalidError,
-    TooManyUpstreamsError,
     VersionBlockedError,
-    VersionNotApprovedError,
     VersionNotBlockedError,
     VersionNotDeprecatedError,
-    VersionNotDraftError,
-    VersionNotInReviewError,
     VersionNotPublishedError,
     VersionNotRetiredError,
-    VersionNotRevisableError,
-    VersionNumberInvalidError,
 )
 
 
