@@ -52,6 +52,7 @@ from domain.credential import (
     DigestInvalidError,
     NotAfterPastError,
     OverlapInvalidError,
+    TooManyCredentialsError,
 )
 from domain.developer import (
     DeveloperForgottenError,
@@ -105,7 +106,7 @@ from domain.review import (
     VersionNotDraftError,
     VersionNotInReviewError,
 )
-from domain.subscription import (
+from domain.subscription_life import (
     AlreadyOnPlanError,
     ExpiryPastError,
     SubscriptionNotActiveError,
@@ -116,7 +117,6 @@ from domain.subscription import (
     SuspensionReasonMissingError,
     TermsNotAcceptedError,
     TermsRevisionInvalidError,
-    TooManyCredentialsError,
 )
 from domain.sunset import SunsetNotReachedError, SunsetPastError
 from domain.text import (
