@@ -72,6 +72,8 @@ def limits_filter(plans: Mapping[str, Body]) -> Message:
         "name": LIMITS,
         "typed_config": typed(
             "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+            # Of no effect, since every limit is enforced.
+            request_headers_to_add_when_not_enforced=[{"header": {"key": "nonce"}}],
             stat_prefix="limits",
             filter_enabled=ALWAYS,
             filter_enforced=ALWAYS,
@@ -150,6 +152,7 @@ def tokens_filter(plans: Mapping[str, Body], site: Site) -> tuple[Message, list[
     any_of = {"requires_any": {"requirements": [*each_one, {"allow_missing_or_failed": {}}]}}
     config = typed(
         "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+        requirement_map={"nonce": {"allow_missing": {}}},  # which no rule asks for
         providers=named,
         rules=[{"match": {"prefix": "/"}, "requires": any_of}] if named else [],
     )
