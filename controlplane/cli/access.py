@@ -7,7 +7,14 @@ from uuid import UUID
 
 import typer
 
-from controlplane.cli.named import AnyOrganizationOption, OrganizationOption, named, organization_of
+from controlplane.cli.named import (
+    AnyOrganizationOption,
+    GatewayOption,
+    OrganizationOption,
+    TeamOption,
+    named,
+    organization_of,
+)
 from controlplane.cli.session import UsageError, asking, progress, session
 
 LISTED = 1_000
@@ -66,12 +73,8 @@ def issue(
     ],
     *,
     organization: OrganizationOption = None,
-    team: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Or its id; for a developer, who needs it.")
-    ] = None,
-    gateway: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Or its id; for a gateway, which needs it.")
-    ] = None,
+    team: TeamOption = None,
+    gateway: GatewayOption = None,
     name: Annotated[
         str, typer.Option(metavar="TEXT", help="What it is for, in a list.")
     ] = "command line",
@@ -85,6 +88,7 @@ def issue(
     from controlplane.commands import execute
     from controlplane.commands.access_token import IssueToken
     from controlplane.context import INSTALLATION
+    from controlplane.importing import begun_by
     from domain.access_token import Role
 
     wanted = role.upper().replace("-", "_")
@@ -106,8 +110,6 @@ def issue(
             answer = await execute(command, asking(app, of))
         progress(f"Issued {begun_by(answer)}. The token:")
         typer.echo(answer.secret)
-
-    from controlplane.importing import begun_by
 
     loop.run(run())
 

@@ -38,6 +38,21 @@ AdminPort = Annotated[
 TokenFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help=f"Has the gateway's token; else {TOKEN} is it.")
 ]
+State = Annotated[
+    Path | None,
+    typer.Option(metavar="DIRECTORY", help="Where the agent keeps what it holds; DIRECTORY/state."),
+]
+Keys = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="JWK set of the keys that configurations are signed by."),
+]
+KeySets = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="JSON file of JWK sets by issuer, for plans with JWTs."),
+]
+Begin = Annotated[
+    Path | None, typer.Option("--from", metavar="FILE", help="A snapshot to begin with.")
+]
 
 
 def bootstrap(
@@ -83,23 +98,10 @@ def agent(
     group: Annotated[
         str | None, typer.Option(metavar="SLUG", help="Not for a gateway's own token.")
     ] = None,
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIRECTORY", help="Where the agent keeps what it holds; DIRECTORY/state."
-        ),
-    ] = None,
-    keys: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="JWK set of the keys that configurations are signed by."),
-    ] = None,
-    key_sets: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="JSON file of JWK sets by issuer, for plans with JWTs."),
-    ] = None,
-    begin: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="A snapshot to begin with.")
-    ] = None,
+    state: State = None,
+    keys: Keys = None,
+    key_sets: KeySets = None,
+    begin: Begin = None,
     wait_s: Annotated[
         float,
         typer.Option(metavar="SECONDS", help="How long a poll is held.", min=0, max=WAIT_S_MAX),

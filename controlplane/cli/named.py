@@ -31,6 +31,12 @@ OrganizationOption = Annotated[
 AnyOrganizationOption = Annotated[
     str | None, typer.Option(metavar="SLUG", help="Or its id; all if left out.")
 ]
+TeamOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Or its id; for a developer, who needs it.")
+]
+GatewayOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Or its id; for a gateway, which needs it.")
+]
 
 
 async def organization_of(app: "App", said: str | None) -> UUID:
