@@ -16,10 +16,11 @@ from prometheus_client import Counter
 from controlplane.gateway.document import Cursor
 from controlplane.gateway.group import Changes
 from controlplane.gateway.mirror import Served
-from controlplane.gateway.renderers import Memo, RenderedInvalidError, Site, Unserved, envoy
+from controlplane.gateway.renderers import Memo, RenderedInvalidError, Site, envoy
 from controlplane.gateway.renderers.envoy_keys import SHARDS
 from controlplane.gateway.renderers.envoy_resource import LISTENERS, Resources
 from domain.routing import LISTS, SUBSCRIPTION, Body
+from domain.unserved import Unserved
 
 log = structlog.get_logger()
 INLINE_ROWS = 2_000

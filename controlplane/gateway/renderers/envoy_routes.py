@@ -15,11 +15,11 @@ from controlplane.gateway.renderers import (
     KEY_HEADER,
     PARAMETER,
     Site,
-    Unserved,
     specificity,
 )
 from controlplane.gateway.renderers.envoy_resource import Message, typed
 from domain.routing import Body
+from domain.unserved import Unserved
 
 NAME, ROUTE_CONFIGURATION = "gateway", "routes"
 NOWHERE = "nowhere"
@@ -126,11 +126,7 @@ def routing(
         product, url = products.get(row["product"]), row["upstreams"].get(environment)
         if product is None:
             unserved.append(Unserved("version", row["id"], "Its product is not here."))
-        elif url is None:
-            unserved.append(
-                Unserved("version", row["id"], f"It has no upstream for {environment}.")
-            )
-        else:
+        elif url is not None:
             upstream = Upstream.of(url)
             clusters[upstream.name] = upstream.cluster(site.ca_file)
             said = list(_deprecation(row, product, products, versions))
