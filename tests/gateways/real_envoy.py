@@ -152,7 +152,7 @@ class _Echo(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         said = {"path": self.path, "method": self.command, "headers": dict(self.headers.items())}
         body = json.dumps(said).encode()
-        self.send_response(200)
+        self.send_response(int(self.headers.get("X-Answer", 200)))
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
