@@ -32,8 +32,11 @@ from domain.api_version import (
     ContractUnchangedError,
     RevisionBreaksError,
     TooManyUpstreamsError,
+    UpstreamUnchangedError,
+    UpstreamUnknownError,
     VersionNotRevisableError,
     VersionNumberInvalidError,
+    VersionRetiredError,
 )
 from domain.audience import AudienceInvalidError
 from domain.contract.contract import TooManyOperationsError
@@ -231,6 +234,8 @@ class RejectionCode(Enum):
     TOO_MANY_TOKENS = TooManyTokensError
     TOO_MANY_UPSTREAMS = TooManyUpstreamsError
     TRIAL_INVALID = TrialInvalidError
+    UPSTREAM_UNCHANGED = UpstreamUnchangedError
+    UPSTREAM_UNKNOWN = UpstreamUnknownError
     URL_INVALID = UrlInvalidError
     VERSION_BLOCKED = VersionBlockedError
     VERSION_CHANGED = VersionChangedError
@@ -243,6 +248,7 @@ class RejectionCode(Enum):
     VERSION_NOT_RETIRED = VersionNotRetiredError
     VERSION_NOT_REVISABLE = VersionNotRevisableError
     VERSION_NUMBER_INVALID = VersionNumberInvalidError
+    VERSION_RETIRED = VersionRetiredError
 
 
 described(RejectionCode, {code.name: str(code.value.__doc__) for code in RejectionCode})
