@@ -117,7 +117,7 @@ class Crowds:
     def _joined(self, served: Served, held: Held) -> Iterator[None]:
         name = (served, held.asked.since, held.asked.coding)
         crowd = self._crowds.get(name)
-        if crowd is None or crowd.changed.done():
+        if crowd is None or crowd.changed.done():  # those in it are about to be told, or were
             crowd = self._crowds[name] = Crowd(served)
             crowd.changed.add_done_callback(partial(self._begin, crowd))
         crowd.polls.add(held)
@@ -132,7 +132,6 @@ class Crowds:
 
     def _begin(self, crowd: Crowd, _: "asyncio.Future[None]") -> None:
         """Have a crowd told what has changed, and then go on."""
-        crowd.served.waiters.discard(crowd.changed)
         polls = list(crowd.polls)
         telling = asyncio.create_task(self._told(crowd.served, polls), name="crowd")
         self._telling.add(telling)

@@ -241,29 +241,29 @@ class Delivery:
     async def _tell(self, served: Served, polls: Sequence[Held]) -> None:
         """Send those who waited for the same answer what has changed, if it is small."""
         ring = await self.keyring.ring()
-        first = polls[0]
-        if first.asked.has(self._tag(served, ring)):  # it did not: another view takes its place
+        tag = self._tag(served, ring)
+        due = [each for each in polls if not each.asked.has(tag)]
+        if not due:  # the view is as it was: another one takes its place, or the process stops
             return
-        answer = await self._encoded(first.caller, served, first.asked, ring)
+        answer = await self._encoded(due[0].caller, served, due[0].asked, ring)
         if len(answer.body) > TOLD_BYTES:
             return
         answered = _SNAPSHOT if answer.full else _DELTA
-        for start in range(0, len(polls), TOLD_AT_ONCE):
-            for each in polls[start : start + TOLD_AT_ONCE]:
-                if self._may_have(each, answer):
+        for start in range(0, len(due), TOLD_AT_ONCE):
+            for each in due[start : start + TOLD_AT_ONCE]:
+                if self._may_be_told(each):
                     await each.send(answer)
                     answered.inc()
             await asyncio.sleep(0)
 
-    def _may_have(self, held: Held, answer: Encoded) -> bool:
-        """Tell whether an answer can be sent to a poll as it is, without asking anybody."""
+    def _may_be_told(self, held: Held) -> bool:
+        """Tell whether who asked is let in still, and can be told at once: nobody is asked."""
         token = bearer(held.request.headers.get(hdrs.AUTHORIZATION)) or ""
         return (
             held.is_free
             and not self._app.stopping.is_set()  # which the answer would have to say
             and self._app.known(token) is held.caller
             and self._is_same(held.caller, held.gateway)
-            and not held.asked.has(answer.tag)
         )
 
     async def _encoded(self, caller: Caller, served: Served, asked: Poll, ring: Ring) -> Encoded:
