@@ -37,8 +37,8 @@ def sent(monkeypatch: Any) -> list[Held]:
     send = Held.send
 
     async def noted(self: Held, answer: Encoded) -> None:
-        await send(self, answer)
         polls.append(self)
+        await send(self, answer)
 
     monkeypatch.setattr(Held, "send", noted)
     return polls
@@ -307,6 +307,16 @@ async def test_nobody_joins_a_crowd_that_has_been_told(
             etag = (await poll).headers["ETag"]
             assert len(sent) == nth
     await client.held(0)
+
+
+async def test_a_view_that_all_have_left_is_not_kept_for_them(
+    app: App, polls: Polls, provider: Provider
+) -> None:
+    await polls.of("a", "b", wait="0.1")
+    mirror = await app.mirrors.mirror(provider.owner.organization_id)
+    assert mirror.in_use
+    assert await polls.statuses() == [304, 304]
+    assert not mirror.in_use
 
 
 async def test_a_long_answer_is_left_to_each_of_them(
