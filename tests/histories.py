@@ -31,7 +31,8 @@ from domain.plan_terms import Auth
 from domain.release_line import ReleaseLine
 from domain.reservation import Reservation
 from domain.sealed import Sealed
-from domain.subscription import Subscription, SubscriptionState
+from domain.subscription import Subscription
+from domain.subscription_life import SubscriptionState
 from domain.team import Team
 from domain.version_life import VersionState
 from projections.readmodel import Recorded

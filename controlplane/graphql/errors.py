@@ -27,6 +27,14 @@ from domain.api_product import (
     ProductNotRetiredError,
     TagsInvalidError,
 )
+from domain.api_version import (
+    ApiReservedError,
+    ContractUnchangedError,
+    RevisionBreaksError,
+    TooManyUpstreamsError,
+    VersionNotRevisableError,
+    VersionNumberInvalidError,
+)
 from domain.audience import AudienceInvalidError
 from domain.contract.contract import TooManyOperationsError
 from domain.contract.document import (
@@ -44,6 +52,7 @@ from domain.credential import (
     DigestInvalidError,
     NotAfterPastError,
     OverlapInvalidError,
+    TooManyCredentialsError,
 )
 from domain.developer import (
     DeveloperForgottenError,
@@ -86,7 +95,18 @@ from domain.plan_terms import (
 )
 from domain.price import PriceInvalidError
 from domain.reservation import AlreadyTakenError
-from domain.subscription import (
+from domain.review import (
+    ChangesCommentMissingError,
+    FourEyesError,
+    GateFailedError,
+    GateOpenError,
+    OverrideReasonMissingError,
+    ReviewOutdatedError,
+    VersionNotApprovedError,
+    VersionNotDraftError,
+    VersionNotInReviewError,
+)
+from domain.subscription_life import (
     AlreadyOnPlanError,
     ExpiryPastError,
     SubscriptionNotActiveError,
@@ -97,7 +117,6 @@ from domain.subscription import (
     SuspensionReasonMissingError,
     TermsNotAcceptedError,
     TermsRevisionInvalidError,
-    TooManyCredentialsError,
 )
 from domain.sunset import SunsetNotReachedError, SunsetPastError
 from domain.text import (
@@ -108,27 +127,12 @@ from domain.text import (
     UrlInvalidError,
 )
 from domain.version_life import (
-    ApiReservedError,
-    ChangesCommentMissingError,
-    ContractUnchangedError,
-    FourEyesError,
-    GateFailedError,
-    GateOpenError,
-    OverrideReasonMissingError,
-    ReviewOutdatedError,
-    RevisionBreaksError,
     SuccessorInvalidError,
-    TooManyUpstreamsError,
     VersionBlockedError,
-    VersionNotApprovedError,
     VersionNotBlockedError,
     VersionNotDeprecatedError,
-    VersionNotDraftError,
-    VersionNotInReviewError,
     VersionNotPublishedError,
     VersionNotRetiredError,
-    VersionNotRevisableError,
-    VersionNumberInvalidError,
 )
 
 

@@ -2,14 +2,16 @@ from uuid import UUID
 
 import pytest
 
-from domain.api_version import UPSTREAMS, ApiVersion, Upstream
-from domain.contract.read import read_contract
-from domain.text import SlugInvalidError, UrlInvalidError
-from domain.version_life import (
+from domain.api_version import (
+    UPSTREAMS,
+    ApiVersion,
     TooManyUpstreamsError,
-    VersionNotDraftError,
+    Upstream,
     VersionNumberInvalidError,
 )
+from domain.contract.read import read_contract
+from domain.review import VersionNotDraftError
+from domain.text import SlugInvalidError, UrlInvalidError
 from tests.given import AT, PETSTORE, WHY
 
 ID, PRODUCT = UUID(int=1), UUID(int=2)

@@ -16,9 +16,9 @@ from structlog.testing import capture_logs
 
 from controlplane.app import App, running
 from controlplane.commands.access_token import RevokeToken
+from controlplane.commands.credential import IssueCredential, RevokeCredential
 from controlplane.commands.gateway_config import ConfirmEpoch, IntendConfigShrink
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
-from controlplane.commands.subscription import IssueCredential, RevokeCredential
 from controlplane.gateway.renderers import Site, envoy, envoy_plans, envoy_resource
 from controlplane.settings import Settings
 from domain.access_token import Role

@@ -26,7 +26,8 @@ from controlplane.gateway.renderers import (
     Unserved,
     alike,
 )
-from controlplane.gateway.renderers.haproxy_version import Backend, problem
+from controlplane.gateway.renderers.haproxy_version import Backend, answer
+from controlplane.gateway.renderers.problems import BY_THEMSELVES, MALFORMED, NO_OPERATION
 from domain.routing import PLAN, SUBSCRIPTION, VERSION, Body, Document
 
 VENDOR = "haproxy"
@@ -64,9 +65,11 @@ _TWISTED = r"%2f|%5c|\\|/\.{1,2}([/;]|$)"
 _DROPPED = "\n".join(
     f"    http-request del-header ^{alike(name)}$ -m reg" for name in IDENTITY_HEADERS
 )
+_ERRORS = "\n".join(f"    http-error {answer(each)}" for each in BY_THEMSELVES)
 _FRONTEND = f"""
 frontend edge
     bind @listen
+{_ERRORS}
     acl is_found var(txn.key) -m found
     acl is_valid var(txn.key),field(4,.),sub(txn.now) gt 0
     acl is_version var(txn.version) -m found
@@ -74,7 +77,7 @@ frontend edge
     acl is_limited var(txn.limit) -m found
     # What need not be escaped is not, or one operation would have many names.
     http-request normalize-uri percent-decode-unreserved strict
-    http-request return status 400 {problem(400, "The path is ambiguous.")} if is_twisted
+    http-request return {answer(MALFORMED)} if is_twisted
     # Who calls is told by us alone.
 {_DROPPED}
     http-request set-var(txn.now) date(0,ms)
@@ -92,7 +95,7 @@ frontend edge
     http-request unset-var(txn.plan) if !is_valid
     http-request set-var(txn.path) path
     http-request set-var(txn.version) str(),concat(,txn.path,/),map_beg({VERSIONS})
-    http-request return status 404 {problem(404, "There is no such address.")} if !is_version
+    http-request return {answer(NO_OPERATION)} if !is_version
     http-response set-header RateLimit-Policy '"plan";q=%[var(txn.limit)];w=%[var(txn.window)]' \
 if is_limited
     http-response set-header RateLimit '"plan";r=%[var(txn.left)];t=%[var(txn.window)]' \

@@ -34,6 +34,12 @@ from controlplane.commands.api_version import (
 from controlplane.commands.application import RegisterApplication, RenameApplication
 from controlplane.commands.contract_policy import SetContractPolicy
 from controlplane.commands.contract_test import RecordContractTest
+from controlplane.commands.credential import (
+    ImportCredential,
+    IssueCredential,
+    RevokeCredential,
+    RotateCredential,
+)
 from controlplane.commands.gateway import (
     DrainGateway,
     NoteGateway,
@@ -83,13 +89,9 @@ from controlplane.commands.subscription import (
     AcceptTerms,
     CancelSubscription,
     ExpireSubscription,
-    ImportCredential,
-    IssueCredential,
     RejectSubscription,
     RequestSubscription,
     ResumeSubscription,
-    RevokeCredential,
-    RotateCredential,
     SuspendSubscription,
     TransferSubscription,
 )

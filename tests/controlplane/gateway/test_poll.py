@@ -18,7 +18,8 @@ from controlplane import gateway
 from controlplane.app import App
 from controlplane.commands.access_token import RevokeToken
 from controlplane.commands.api_product import DefineProduct
-from controlplane.commands.subscription import CancelSubscription, RevokeCredential
+from controlplane.commands.credential import RevokeCredential
+from controlplane.commands.subscription import CancelSubscription
 from controlplane.gateway import mirrors
 from controlplane.gateway.delivery import Delivery
 from controlplane.gateway.document import snapshot
