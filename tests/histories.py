@@ -230,6 +230,11 @@ class History:
                 thing.rename(f"Name {verb}", at=at, why=why)
             case ReleaseLine():
                 thing.release(UUID(int=verb), f"{verb}.0.0", at=at, why=why)
+            case Reservation():
+                if verb % 2:
+                    thing.release(at=at, why=why)
+                else:
+                    thing.take_again(UUID(int=verb), at=at, why=why)
             case Organization() if verb % 3 == 0:
                 thing.adopt_contract_policy(POLICY, frozenset(), at=at, why=why)
             case Organization() if verb % 2:

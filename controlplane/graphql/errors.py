@@ -79,6 +79,7 @@ from domain.invitation import InvitationExpiryPastError, InvitationNotOpenError
 from domain.organization import RegistrationClosedError, RegistrationOpenError
 from domain.page import PageNotWithdrawnError, PageSourceInvalidError, PageWithdrawnError
 from domain.plan_life import (
+    KeylessPlanExistsError,
     NoDraftPlanVersionError,
     PlanClosedError,
     PlanKeylessError,
@@ -181,6 +182,7 @@ class RejectionCode(Enum):
     INVITATION_EXPIRY_PAST = InvitationExpiryPastError
     INVITATION_NOT_OPEN = InvitationNotOpenError
     JUDGE_BUSY = JudgeBusyError
+    KEYLESS_PLAN_EXISTS = KeylessPlanExistsError
     LABEL_INVALID = LabelInvalidError
     MAIL_INVALID = MailInvalidError
     NOT_AFTER_PAST = NotAfterPastError
