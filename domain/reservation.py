@@ -38,11 +38,11 @@ class Reservation(Aggregate):
         """
         return cls.begin(cls.Taken, reservation_id, at, why, kind=kind, holder_id=holder_id)
 
-    def take_again(self, holder_id: UUID, *, at: datetime, why: Why) -> None:
+    def reuse(self, holder_id: UUID, *, at: datetime, why: Why) -> None:
         """Take a value that was released. Raises AlreadyTakenError."""
         if self.holder_id != NOBODY:
             raise AlreadyTakenError
-        self.emit(self.TakenAgain, at, why, holder_id=holder_id)
+        self.emit(self.Reused, at, why, holder_id=holder_id)
 
     def release(self, *, at: datetime, why: Why) -> None:
         """Leave the value to whoever takes it next; again does nothing."""
@@ -72,10 +72,10 @@ class Reservation(Aggregate):
             aggregate.holder_id = NOBODY
 
     @dataclass(frozen=True)
-    class TakenAgain(Aggregate.Event):
+    class Reused(Aggregate.Event):
         """A value that was released came into use again."""
 
-        TOPIC = "reservation.taken_again"
+        TOPIC = "reservation.reused"
         holder_id: UUID
 
         def apply(self, aggregate: "Reservation") -> None:

@@ -234,7 +234,7 @@ class History:
                 if verb % 2:
                     thing.release(at=at, why=why)
                 else:
-                    thing.take_again(UUID(int=verb), at=at, why=why)
+                    thing.reuse(UUID(int=verb), at=at, why=why)
             case Organization() if verb % 3 == 0:
                 thing.adopt_contract_policy(POLICY, frozenset(), at=at, why=why)
             case Organization() if verb % 2:

@@ -119,7 +119,7 @@ class UnitOfWork:
         elif held.holder_id != NOBODY:
             raise AlreadyTakenError(about)
         else:
-            held.take_again(holder_id, at=self.at, why=self.why)
+            held.reuse(holder_id, at=self.at, why=self.why)
 
     async def release(self, kind: str, value: str, holder_id: UUID) -> None:
         """Leave a value of the organization to others, if it is this one who holds it."""

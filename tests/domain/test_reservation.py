@@ -31,13 +31,13 @@ def test_a_value_is_one_stream_of_its_organization_and_kind() -> None:
     )
 
 
-def test_a_value_that_was_released_is_taken_again() -> None:
+def test_a_value_that_was_released_is_reused() -> None:
     taken = Reservation.take(UUID(int=1), kind="keyless", holder_id=HOLDER, at=AT, why=WHY)
     with pytest.raises(AlreadyTakenError):
-        taken.take_again(UUID(int=8), at=AT, why=WHY)
+        taken.reuse(UUID(int=8), at=AT, why=WHY)
     taken.release(at=AT, why=WHY)
     taken.release(at=AT, why=WHY)
-    taken.take_again(UUID(int=8), at=AT, why=WHY)
+    taken.reuse(UUID(int=8), at=AT, why=WHY)
 
     assert taken.holder_id == UUID(int=8)
     assert len(taken.pending_events) == 3
