@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 from asyncpg import Connection, Record
@@ -17,6 +17,7 @@ from controlplane.auth import Bearers
 from controlplane.context import Caller, Context, Services
 from controlplane.contracts.judge import Judge
 from controlplane.gateway.mirrors import Mirrors
+from controlplane.ids import random_id
 from controlplane.processes.timer import keep_time
 from controlplane.settings import Settings
 from controlplane.store import UNREACHABLE, Pool
@@ -113,7 +114,7 @@ async def running(
     settings: Settings | None = None,
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    new_id: Callable[[], UUID] = uuid4,
+    new_id: Callable[[], UUID] = random_id,
     entropy: Callable[[int], bytes] = secrets.token_bytes,
     follow: bool = True,
 ) -> AsyncIterator[App]:
