@@ -225,9 +225,8 @@ class _Compiler:
             if arguments is None:
                 arguments = run.prepared[call] = read(run.variables)
                 if wanted is not None:
-                    arguments[wanted.name] = _Told(
-                        run, partial(self._info, parent, field, nodes), ours
-                    )
+                    raw = partial(self._info, parent, field, nodes, run.variables, run.context)
+                    arguments[wanted.name] = _Told(run.context, raw, ours)
             if sources:
                 arguments = {**arguments, **dict.fromkeys(sources, source)}
             return function(source, **arguments) if wants_self else function(**arguments)
@@ -237,7 +236,12 @@ class _Compiler:
         return call
 
     def _info(
-        self, parent: GraphQLObjectType, field: GraphQLField, nodes: Nodes, run: Run
+        self,
+        parent: GraphQLObjectType,
+        field: GraphQLField,
+        nodes: Nodes,
+        variables: dict[str, Any],
+        context: Request,
     ) -> GraphQLResolveInfo:
         """Return what graphql-core would tell; the path is that of the field alone."""
         name = nodes[0].name.value
@@ -251,8 +255,8 @@ class _Compiler:
             self._fragments,
             None,
             self._operation,
-            run.variables,
-            run.context,
+            variables,
+            context,
             is_awaitable,
         )
 
@@ -260,19 +264,20 @@ class _Compiler:
 class _Told(_Info[Request, None]):
     """The info that all nodes of a field share; most resolvers only ask it for the context."""
 
+    # Not the run itself, which holds this: a circle of theirs would wait for the collector.
     def __init__(
-        self, run: Run, raw: Callable[[Run], GraphQLResolveInfo], ours: StrawberryField
+        self, context: Request, raw: Callable[[], GraphQLResolveInfo], ours: StrawberryField
     ) -> None:
-        self._run, self._raw, self._field = run, raw, ours
+        self._context, self._raw, self._field = context, raw, ours
 
     @property
     def context(self) -> Request:
         """The request."""
-        return self._run.context
+        return self._context
 
     @cached_property
     def _raw_info(self) -> GraphQLResolveInfo:  # type: ignore[override]  # a field, made late
-        return self._raw(self._run)
+        return self._raw()
 
 
 def _constant(key: str, value: str) -> Step:
