@@ -168,7 +168,7 @@ async def running(
             *(store, vault, pool, now, new_id, entropy, history.epoch, judge, budget_s),
             log_commands=settings.log_commands,
         )
-        projector = Projector(pool, PROJECTIONS, budget_s)
+        projector = Projector(pool, PROJECTIONS, budget_s, store.recent)
         await projector.prepare()
         await stack.enter_async_context(writer.running())
         if follow:

@@ -64,7 +64,7 @@ class ReadModel(Protocol):
     """The events it folds; all others are passed over unread."""
 
     def keys(self, recorded: Recorded) -> Iterable[Key]:
-        """Name the rows `project` reads or changes for this event."""
+        """Name the rows `project` reads for this event; there may be others it only writes."""
 
     def project(self, recorded: Recorded, rows: Rows) -> None:
         """Change the rows, which hold those of `keys` that exist, as the event says."""

@@ -12,6 +12,7 @@ from asyncpg import Record
 from controlplane.store import Connection, Pool, lent
 from controlplane.store.mapper import to_domain_event, to_stored_event
 from controlplane.store.news import News
+from controlplane.store.recent import Recent
 from controlplane.store.turns import Turns
 from controlplane.store.writer import ConflictError, Receipt, Save, Writer
 from domain.aggregate import Aggregate, DomainError
@@ -51,6 +52,8 @@ class EventStore:
         self.turns = Turns(budget_s)
         self.news = News()
         """What this process appended."""
+        self.recent = Recent()
+        """The same, until the read models have it."""
         self._at_hand: OrderedDict[UUID, Aggregate] = OrderedDict()
         self._suspect: dict[UUID, object] = {}  # of those at hand; each doubt is an object
 
@@ -108,15 +111,17 @@ class EventStore:
         """
         changed = list(aggregates)
         events = tuple(event for aggregate in changed for event in aggregate.happened)
+        stored = [to_stored_event(event) for event in events]
         save = Save(
             receipt,
-            [to_stored_event(event) for event in events],
+            stored,
             tuple(asserted.items()),
             documents,
             asyncio.get_running_loop().create_future(),
         )
         position = await self._writer.commit(save)
         self.news.heard_of({event.TOPIC for event in events}, position)
+        self.recent.add(position, events, [len(each.state) for each in stored])
         for aggregate in changed:
             aggregate.pending_events.clear()
             self._keep(aggregate)

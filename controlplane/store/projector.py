@@ -1,7 +1,7 @@
 """Keeps the read models up to date: rows of all of them and their position commit together."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -12,9 +12,10 @@ from controlplane.store import UNREACHABLE, Connection, Pool, UnavailableError
 from controlplane.store.eventstore import EventStore, head, recorded, rows_between
 from controlplane.store.generation import Fold, Generation, live, moved
 from controlplane.store.news import News
+from controlplane.store.recent import Recent
 from controlplane.store.writer import Connect
 from domain.access_token import AccessToken
-from projections.readmodel import ReadModel
+from projections.readmodel import ReadModel, Recorded
 
 log = structlog.get_logger()
 PAGE_EVENTS = 5_000
@@ -37,9 +38,17 @@ class Projector:
     Any number of processes may run one: whoever holds the positions works, the others hear of it.
     """
 
-    def __init__(self, pool: Pool, models: Sequence[ReadModel], probe_s: float) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        models: Sequence[ReadModel],
+        probe_s: float,
+        recent: Recent | None = None,
+    ) -> None:
+        """Fold what is in `recent` without reading it from the store."""
         self._pool = pool
         self._models = models
+        self._recent = recent or Recent()
         self._topics = frozenset(event.TOPIC for model in models for event in model.EVENTS)
         self._probe_s = probe_s
         self._moved = asyncio.Condition()
@@ -118,21 +127,33 @@ class Projector:
             start = min(positions.values())
             upto = min(start + PAGE_EVENTS, last)
             if start < last:
-                rows = await rows_between(connection, after=start, upto=upto)
-                revoked = AccessToken.Revoked.TOPIC
-                self._revoked += [row["originator_id"] for row in rows if row["topic"] == revoked]
-                # Only what somebody folds: a later release beside us writes topics unknown here.
-                page = [recorded(row) for row in rows if row["topic"] in self._topics]
+                page = await self._page(connection, start, upto)
                 for generation, reached in positions.items():
                     fold = Fold(generation, fresh=False)
                     await fold.add(connection, [each for each in page if each.position > reached])
                     await fold.flush(connection)
-                await self._hear(connection, upto, rows if start <= self._heard else None)
                 await moved(connection, positions, upto)
                 await connection.execute("SELECT pg_notify('projected', $1)", str(upto))
         if start <= self._seen and upto >= last:
             self._abreast, self._seen, self._heard_at = True, max(last, self._seen), asked_at
         return upto, upto < last
+
+    async def _page(self, connection: Connection, after: int, upto: int) -> list[Recorded]:
+        """Return the events that somebody folds; take in what all of them say to this process."""
+        page = self._recent.take(after=after, upto=upto)
+        if page is None:
+            rows = await rows_between(connection, after=after, upto=upto)
+            # A later release beside us writes topics unknown here.
+            page = [recorded(row) for row in rows if row["topic"] in self._topics]
+            told = [(row["topic"], row["originator_id"], row["notification_id"]) for row in rows]
+        else:
+            told = [(each.TOPIC, each.originator_id, position) for position, each in page]
+        self._revoked += [id_ for topic, id_, _ in told if topic == AccessToken.Revoked.TOPIC]
+        if after > self._heard:
+            await self._hear(connection, upto)
+        else:
+            self._take_in(((topic, position) for topic, _, position in told), upto)
+        return page
 
     async def wait_until(self, position: int) -> None:
         """Wait until queries see what happened up to a position.
@@ -148,20 +169,20 @@ class Projector:
         except TimeoutError:
             raise ReadModelsBehindError from None
 
-    async def _hear(
-        self, connection: Connection, upto: int, known: Sequence[asyncpg.Record] | None = None
-    ) -> None:
+    async def _hear(self, connection: Connection, upto: int) -> None:
         """Take in what happened, before anybody is told that queries see it."""
         if upto <= self._heard:
             return
-        if known is None:
-            known = await connection.fetch(
-                "SELECT topic, max(notification_id) AS notification_id FROM stored_events"
-                " WHERE notification_id > $1 AND notification_id <= $2 GROUP BY 1 ORDER BY 2",
-                self._heard,
-                upto,
-            )
-        last = {row["topic"].partition(".")[0]: row["notification_id"] for row in known}
+        rows = await connection.fetch(
+            "SELECT topic, max(notification_id) AS position FROM stored_events"
+            " WHERE notification_id > $1 AND notification_id <= $2 GROUP BY 1 ORDER BY 2",
+            self._heard,
+            upto,
+        )
+        self._take_in(((row["topic"], row["position"]) for row in rows), upto)
+
+    def _take_in(self, topics: Iterable[tuple[str, int]], upto: int) -> None:
+        last = {topic.partition(".")[0]: position for topic, position in topics}
         for noun, position in last.items():
             self.news.heard(noun, position)
         self._heard = max(upto, self._heard)
