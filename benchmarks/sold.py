@@ -16,11 +16,12 @@ from controlplane.commands.access_token import IssueToken
 from controlplane.commands.api_product import DefineProduct, PublishProduct
 from controlplane.commands.api_version import DefineVersion
 from controlplane.commands.application import RegisterApplication
+from controlplane.commands.credential import IssueCredential
 from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
 from controlplane.commands.organization import EstablishOrganization
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
 from controlplane.commands.review import PublishVersion
-from controlplane.commands.subscription import IssueCredential, RequestSubscription
+from controlplane.commands.subscription import RequestSubscription
 from controlplane.commands.team import FormTeam
 from controlplane.context import INSTALLATION, Context
 from controlplane.graphql.node import global_id

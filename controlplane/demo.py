@@ -11,6 +11,7 @@ from controlplane.auth import process
 from controlplane.commands import Command, execute
 from controlplane.commands.access_token import IssueToken, RevokeToken
 from controlplane.commands.application import RegisterApplication
+from controlplane.commands.credential import IssueCredential, RevokeCredential, RotateCredential
 from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
 from controlplane.commands.organization import EstablishOrganization
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
@@ -18,10 +19,7 @@ from controlplane.commands.review import PublishVersion
 from controlplane.commands.subscription import (
     AcceptSubscription,
     CancelSubscription,
-    IssueCredential,
     RequestSubscription,
-    RevokeCredential,
-    RotateCredential,
     SuspendSubscription,
 )
 from controlplane.commands.team import FormTeam, RegisterDeveloper
@@ -41,7 +39,8 @@ from domain.plan import (
     QuotaPeriod,
     RateLimit,
 )
-from domain.subscription import Subscription, SubscriptionState
+from domain.subscription import Subscription
+from domain.subscription_life import SubscriptionState
 from domain.version_life import VersionState
 
 SLUG = "demo"

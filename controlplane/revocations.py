@@ -28,8 +28,9 @@ from controlplane.audit import entry
 from controlplane.auth import process
 from controlplane.commands import Command, NotFoundError, execute
 from controlplane.commands.access_token import RevokeToken
+from controlplane.commands.credential import RevokeCredential
 from controlplane.commands.invitation import RevokeInvitation
-from controlplane.commands.subscription import CancelSubscription, RevokeCredential
+from controlplane.commands.subscription import CancelSubscription
 from controlplane.commands.team import ForgetPerson, RemoveDeveloper
 from controlplane.settings import Settings
 from controlplane.store import UNREACHABLE, Connection, history
@@ -40,7 +41,8 @@ from domain.access_token import AccessToken, TokenRevokedError
 from domain.credential import CredentialRevokedError, CredentialUnknownError
 from domain.developer import Developer, DeveloperForgottenError, DeveloperNotActiveError
 from domain.invitation import Invitation, InvitationNotOpenError
-from domain.subscription import Subscription, SubscriptionOverError
+from domain.subscription import Subscription
+from domain.subscription_life import SubscriptionOverError
 
 PAGE_EVENTS = 10_000
 POLL_S = 1.0

@@ -3,6 +3,9 @@
 The library's `trigger_event(cls, **kwargs)` is checked only at run time. `begin` and `emit`
 take the event class itself, so a misspelt or missing field is a type error. An aggregate
 with a TOPIC must give every nested event a TOPIC: the name it is stored under for ever.
+
+A long life is told in several classes, each of a part of it: the last one, which has the TOPIC of
+the aggregate, builds on the others. The library makes their events its own.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""An API version: a semantic version of a product, with the contract it keeps."""
+"""An API version: a semantic version of a product, with the contract it keeps.
+
+Its review and the rest of its life are in `domain.review` and `domain.version_life`.
+"""
 
 import re
 from dataclasses import dataclass
@@ -7,36 +10,13 @@ from typing import Any, Self
 from uuid import UUID
 
 from domain import text
-from domain.aggregate import Aggregate, First, Value, Why
+from domain.aggregate import Aggregate, DomainError, First, Value, Why
 from domain.contract.gate import GateResult
 from domain.contract.operation import Operation
 from domain.contract.read import Contract
 from domain.contract_test import ContractTest
-from domain.sunset import promised, require_reached
-from domain.version_life import (
-    ApiReservedError,
-    ChangesCommentMissingError,
-    ContractUnchangedError,
-    FourEyesError,
-    GateFailedError,
-    GateOpenError,
-    OverrideReasonMissingError,
-    ReviewOutdatedError,
-    RevisionBreaksError,
-    SuccessorInvalidError,
-    TooManyUpstreamsError,
-    VersionBlockedError,
-    VersionNotApprovedError,
-    VersionNotBlockedError,
-    VersionNotDeprecatedError,
-    VersionNotDraftError,
-    VersionNotInReviewError,
-    VersionNotPublishedError,
-    VersionNotRetiredError,
-    VersionNotRevisableError,
-    VersionNumberInvalidError,
-    VersionState,
-)
+from domain.review import VersionReview
+from domain.version_life import VersionState
 
 UPSTREAMS = 20
 DEFAULT_API = "default"
@@ -51,6 +31,42 @@ _NUMBER = re.compile(
 )
 
 
+class VersionNumberInvalidError(DomainError):
+    """A version number is semantic: MAJOR.MINOR.PATCH, such as 1.4.0 or 2.0.0-rc.1."""
+
+
+class VersionNotRevisableError(DomainError):
+    """Only a draft, or a version in service, is revised."""
+
+
+class ContractUnchangedError(DomainError):
+    """A revision has another contract than before."""
+
+
+class RevisionBreaksError(DomainError):
+    """A revision corrects what was published and breaks nobody; what breaks is a new version."""
+
+
+class ApiReservedError(DomainError):
+    """An API is not called v1 or the like: gateways would take it for a version of another."""
+
+
+class TooManyUpstreamsError(DomainError):
+    """A version has at most 20 upstreams, one for each environment."""
+
+
+class UpstreamUnchangedError(DomainError):
+    """The calls of this environment are forwarded there already."""
+
+
+class UpstreamUnknownError(DomainError):
+    """The version has no upstream for this environment."""
+
+
+class VersionRetiredError(DomainError):
+    """A retired version is forwarded nowhere; reinstate it first."""
+
+
 @dataclass(frozen=True)
 class Upstream(Value):
     """Where the calls of one environment are forwarded to."""
@@ -60,29 +76,19 @@ class Upstream(Value):
     url: str
 
 
-class ApiVersion(Aggregate):
+class ApiVersion(VersionReview):
     """One contract of a product; what it says never changes once it is published."""
 
     TOPIC = "api_version"
 
     def __init__(self) -> None:
-        self.state = VersionState.DRAFT
-        self.product_id = UUID(int=0)
+        super().__init__()
         self.api = DEFAULT_API
         self.number = ""
         self.contract_sha256 = ""
         self.revision = 0
-        self.sunset_at: datetime | None = None
-        self.blocked = False
-        self.submitted_by = ""
-        self.reviewed: GateResult | None = None
-        self.approved = False
-        self.overridden: GateResult | None = None
-
-    @property
-    def in_service(self) -> bool:
-        """Whether there may be subscribers who call it."""
-        return self.state in {VersionState.PUBLISHED, VersionState.DEPRECATED}
+        self.upstreams: dict[str, str] = {}
+        """Where the calls of each environment are forwarded to."""
 
     @classmethod
     def define(
@@ -131,73 +137,6 @@ class ApiVersion(Aggregate):
             api=api,
         )
 
-    def submit(self, gate: GateResult | None, comment: str, *, at: datetime, why: Why) -> None:
-        """Have it reviewed, with what the gate says; None when it follows no version.
-
-        Raises VersionNotDraftError, ProseInvalidError.
-        """
-        if self.state is not VersionState.DRAFT:
-            raise VersionNotDraftError
-        self.emit(self.Submitted, at, why, gate=gate, comment=text.prose(comment, "comment"))
-
-    def approve(self, comment: str, *, four_eyes: bool, at: datetime, why: Why) -> None:
-        """Let it be published. Raises VersionNotInReviewError, FourEyesError, ProseInvalidError."""
-        if self.state is not VersionState.IN_REVIEW or self.approved:
-            raise VersionNotInReviewError
-        if four_eyes and why["actor"] == self.submitted_by:
-            raise FourEyesError
-        self.emit(self.Approved, at, why, comment=text.prose(comment, "comment"))
-
-    def request_changes(self, comment: str, *, at: datetime, why: Why) -> None:
-        """Make it a draft again, and say what to change.
-
-        Raises VersionNotInReviewError, ChangesCommentMissingError, ProseInvalidError.
-        """
-        if self.state is not VersionState.IN_REVIEW:
-            raise VersionNotInReviewError
-        if not text.prose(comment, "comment").strip():
-            raise ChangesCommentMissingError("comment")
-        self.emit(self.ChangesRequested, at, why, comment=comment)
-
-    def override_gate(self, gate: GateResult | None, *, at: datetime, why: Why) -> None:
-        """Let it pass in spite of what the gate says now.
-
-        Raises VersionNotDraftError, GateOpenError, OverrideReasonMissingError.
-        """
-        if self.state not in {VersionState.DRAFT, VersionState.IN_REVIEW}:
-            raise VersionNotDraftError
-        if gate is None or not gate.refused:
-            raise GateOpenError
-        if not why["reason"].strip():
-            raise OverrideReasonMissingError("reason")
-        self.emit(self.GateOverridden, at, why, gate=gate)
-
-    def publish(
-        self,
-        gate: GateResult | None = None,
-        *,
-        must_be_reviewed: bool = False,
-        at: datetime,
-        why: Why,
-    ) -> None:
-        """Let gateways route to it; `gate` is what the gate says now, None if it follows nothing.
-
-        A draft that follows another version is submitted by this too. Raises VersionNotDraftError,
-        VersionNotApprovedError, ReviewOutdatedError, GateFailedError.
-        """
-        if self.state not in {VersionState.DRAFT, VersionState.IN_REVIEW}:
-            raise VersionNotDraftError
-        if not self.approved and (must_be_reviewed or self.state is VersionState.IN_REVIEW):
-            raise VersionNotApprovedError
-        if self.approved and _follows(gate) != _follows(self.reviewed):
-            raise ReviewOutdatedError
-        if gate is not None:
-            if gate.refused and not self._overrides(gate):
-                raise GateFailedError("version_id", gate.remedy)
-            if self.state is VersionState.DRAFT:
-                self.submit(gate, "", at=at, why=why)
-        self.emit(self.Published, at, why)
-
     def revise(
         self,
         contract: Contract,
@@ -233,92 +172,38 @@ class ApiVersion(Aggregate):
             gate=gate,
         )
 
-    def _overrides(self, gate: GateResult) -> bool:
-        """Whether the gate was overridden for this, and there are no more breaks than then."""
-        known = self.overridden
-        return (
-            known is not None and _follows(known) == _follows(gate) and known.errors >= gate.errors
-        )
+    def choose_upstream(self, environment: str, url: str, *, at: datetime, why: Why) -> None:
+        """Forward the calls of an environment to a server, in place of the one before.
 
-    def withdraw_publication(self, *, at: datetime, why: Why) -> None:
-        """Make it a draft again, published by mistake. Raises VersionNotPublishedError."""
-        self._require_published()
-        self.emit(self.PublicationWithdrawn, at, why)
-
-    def deprecate(
-        self,
-        *,
-        sunset_at: datetime | None,
-        successor: "ApiVersion | None",
-        link: str,
-        at: datetime,
-        why: Why,
-    ) -> None:
-        """Advise against it; `link` is a page that says why, "" for none.
-
-        Raises VersionNotPublishedError, SunsetPastError, SuccessorInvalidError, UrlInvalidError.
+        Raises VersionRetiredError, SlugInvalidError, UrlInvalidError, UpstreamUnchangedError,
+        TooManyUpstreamsError.
         """
-        self._require_published()
-        if successor and (successor.id == self.id or successor.product_id != self.product_id):
-            raise SuccessorInvalidError("successor_id")
-        self.emit(
-            self.Deprecated,
-            at,
-            why,
-            sunset_at=promised(sunset_at, at),
-            successor_id=successor.id if successor else None,
-            link=link and text.url(link, "link"),
-        )
+        self._require_not_retired()
+        chosen = Upstream(text.slug(environment, "environment"), text.url(url, "url"))
+        if self.upstreams.get(environment) == url:
+            raise UpstreamUnchangedError("url")
+        if len(self.upstreams | {environment: url}) > UPSTREAMS:
+            raise TooManyUpstreamsError("environment")
+        self.emit(self.UpstreamChosen, at, why, upstream=chosen)
 
-    def schedule_sunset(self, sunset_at: datetime | None, *, at: datetime, why: Why) -> None:
-        """Say until when it lasts, in place of what was said before; None leaves it open.
+    def withdraw_upstream(self, environment: str, *, at: datetime, why: Why) -> None:
+        """Forward the calls of an environment nowhere, where no gateway serves it from then on.
 
-        Raises VersionNotDeprecatedError, SunsetPastError.
+        Raises VersionRetiredError, UpstreamUnknownError.
         """
-        self._require_deprecated()
-        self.emit(self.SunsetScheduled, at, why, sunset_at=promised(sunset_at, at))
+        self._require_not_retired()
+        if environment not in self.upstreams:
+            raise UpstreamUnknownError("environment")
+        self.emit(self.UpstreamWithdrawn, at, why, environment=environment)
 
-    def withdraw_deprecation(self, *, at: datetime, why: Why) -> None:
-        """Recommend it again. Raises VersionNotDeprecatedError."""
-        self._require_deprecated()
-        self.emit(self.DeprecationWithdrawn, at, why)
-
-    def retire(self, *, at: datetime, why: Why) -> None:
-        """Have no gateway route to it. Raises VersionNotDeprecatedError, SunsetNotReachedError."""
-        self._require_deprecated()
-        require_reached(self.sunset_at, at)
-        self.emit(self.Retired, at, why)
-
-    def reinstate(self, *, at: datetime, why: Why) -> None:
-        """Route to it again, deprecated and without a sunset. Raises VersionNotRetiredError."""
-        if self.state is not VersionState.RETIRED:
-            raise VersionNotRetiredError
-        self.emit(self.Reinstated, at, why)
-
-    def block(self, *, at: datetime, why: Why) -> None:
-        """Have no gateway route to it, whatever its provider does. Raises VersionBlockedError."""
-        if self.blocked:
-            raise VersionBlockedError
-        self.emit(self.Blocked, at, why)
-
-    def unblock(self, *, at: datetime, why: Why) -> None:
-        """Leave it to its provider again. Raises VersionNotBlockedError."""
-        if not self.blocked:
-            raise VersionNotBlockedError
-        self.emit(self.Unblocked, at, why)
+    def _require_not_retired(self) -> None:
+        if self.state is VersionState.RETIRED:
+            raise VersionRetiredError
 
     def record_test(self, test: ContractTest, *, at: datetime, why: Why) -> None:
         """Remember a contract test. Raises ContractTestInvalidError, UrlInvalidError."""
         test.require_valid(self.contract_sha256)
         self.emit(self.ContractTested, at, why, test=test)
-
-    def _require_published(self) -> None:
-        if self.state is not VersionState.PUBLISHED:
-            raise VersionNotPublishedError
-
-    def _require_deprecated(self) -> None:
-        if self.state is not VersionState.DEPRECATED:
-            raise VersionNotDeprecatedError
 
     @dataclass(frozen=True)
     class Defined(First):
@@ -348,65 +233,7 @@ class ApiVersion(Aggregate):
             aggregate.api = self.api
             aggregate.number = self.number
             aggregate.contract_sha256 = self.contract_sha256
-
-    @dataclass(frozen=True)
-    class Submitted(Aggregate.Event):
-        """The version is to be reviewed, with what the gate says; None if it follows nothing."""
-
-        TOPIC = "api_version.submitted"
-        gate: GateResult | None
-        comment: str
-
-        def apply(self, aggregate: "ApiVersion") -> None:
-            """Be in review."""
-            aggregate.state = VersionState.IN_REVIEW
-            aggregate.submitted_by = self.why["actor"]
-            aggregate.reviewed = self.gate
-            aggregate.approved = False
-
-    @dataclass(frozen=True)
-    class Approved(Aggregate.Event):
-        """A reviewer lets the version be published."""
-
-        TOPIC = "api_version.approved"
-        comment: str
-
-        def apply(self, aggregate: "ApiVersion") -> None:
-            """Be approved."""
-            aggregate.approved = True
-
-    @dataclass(frozen=True)
-    class ChangesRequested(Aggregate.Event):
-        """A reviewer wants the version changed before it is published."""
-
-        TOPIC = "api_version.changes_requested"
-        comment: str
-
-        def apply(self, aggregate: "ApiVersion") -> None:
-            """Be a draft again."""
-            aggregate.state = VersionState.DRAFT
-            aggregate.approved = False
-
-    @dataclass(frozen=True)
-    class GateOverridden(Aggregate.Event):
-        """Somebody lets the version pass in spite of what the gate says; the envelope says why."""
-
-        TOPIC = "api_version.gate_overridden"
-        gate: GateResult
-
-        def apply(self, aggregate: "ApiVersion") -> None:
-            """Keep what was overridden."""
-            aggregate.overridden = self.gate
-
-    @dataclass(frozen=True)
-    class Published(Aggregate.Event):
-        """Subscribers can call the version."""
-
-        TOPIC = "api_version.published"
-
-        def apply(self, aggregate: "ApiVersion") -> None:
-            """Become published."""
-            aggregate.state = VersionState.PUBLISHED
+            aggregate.upstreams = {each.environment: each.url for each in self.upstreams}
 
     @dataclass(frozen=True)
     class Revised(Aggregate.Event):
@@ -429,92 +256,31 @@ class ApiVersion(Aggregate):
             aggregate.overridden = None
 
     @dataclass(frozen=True)
-    class PublicationWithdrawn(Aggregate.Event):
-        """The version had been published by mistake."""
+    class UpstreamChosen(Aggregate.Event):
+        """The calls of an environment are forwarded to a server, or to another than before."""
 
-        TOPIC = "api_version.publication_withdrawn"
+        TOPIC = "api_version.upstream_chosen"
+        upstream: Upstream
 
         def apply(self, aggregate: "ApiVersion") -> None:
-            """Be a draft again."""
-            aggregate.state = VersionState.DRAFT
-            aggregate.approved = False
+            """Know where they go."""
+            chosen = {self.upstream.environment: self.upstream.url}
+            aggregate.upstreams = {**aggregate.upstreams, **chosen}
 
     @dataclass(frozen=True)
-    class Deprecated(Aggregate.Event):
-        """The version is advised against, and may end at its sunset."""
+    class UpstreamWithdrawn(Aggregate.Event):
+        """The calls of an environment are forwarded nowhere any more."""
 
-        TOPIC = "api_version.deprecated"
-        sunset_at: datetime | None
-        successor_id: UUID | None
-        link: str
+        TOPIC = "api_version.upstream_withdrawn"
+        environment: str
 
         def apply(self, aggregate: "ApiVersion") -> None:
-            """Become deprecated."""
-            aggregate.state = VersionState.DEPRECATED
-            aggregate.sunset_at = self.sunset_at
-
-    @dataclass(frozen=True)
-    class SunsetScheduled(Aggregate.Event):
-        """The sunset of the deprecated version was set, moved or lifted."""
-
-        TOPIC = "api_version.sunset_scheduled"
-        sunset_at: datetime | None
-
-        def apply(self, aggregate: "ApiVersion") -> None:
-            """Know the sunset."""
-            aggregate.sunset_at = self.sunset_at
-
-    @dataclass(frozen=True)
-    class DeprecationWithdrawn(Aggregate.Event):
-        """The version is recommended again."""
-
-        TOPIC = "api_version.deprecation_withdrawn"
-
-        def apply(self, aggregate: "ApiVersion") -> None:
-            """Be published, without a sunset."""
-            aggregate.state = VersionState.PUBLISHED
-            aggregate.sunset_at = None
-
-    @dataclass(frozen=True)
-    class Retired(Aggregate.Event):
-        """No gateway routes to the version any more."""
-
-        TOPIC = "api_version.retired"
-
-        def apply(self, aggregate: "ApiVersion") -> None:
-            """Become retired."""
-            aggregate.state = VersionState.RETIRED
-
-    @dataclass(frozen=True)
-    class Reinstated(Aggregate.Event):
-        """The version had been retired by mistake, or too early."""
-
-        TOPIC = "api_version.reinstated"
-
-        def apply(self, aggregate: "ApiVersion") -> None:
-            """Be deprecated again, without a sunset."""
-            aggregate.state = VersionState.DEPRECATED
-            aggregate.sunset_at = None
-
-    @dataclass(frozen=True)
-    class Blocked(Aggregate.Event):
-        """The operator of the installation took the version off all gateways."""
-
-        TOPIC = "api_version.blocked"
-
-        def apply(self, aggregate: "ApiVersion") -> None:
-            """Become blocked."""
-            aggregate.blocked = True
-
-    @dataclass(frozen=True)
-    class Unblocked(Aggregate.Event):
-        """The operator of the installation left the version to its provider again."""
-
-        TOPIC = "api_version.unblocked"
-
-        def apply(self, aggregate: "ApiVersion") -> None:
-            """Be blocked no more."""
-            aggregate.blocked = False
+            """Forget where they went."""
+            aggregate.upstreams = {
+                environment: url
+                for environment, url in aggregate.upstreams.items()
+                if environment != self.environment
+            }
 
     @dataclass(frozen=True)
     class ContractTested(Aggregate.Event):
@@ -522,8 +288,3 @@ class ApiVersion(Aggregate):
 
         TOPIC = "api_version.contract_tested"
         test: ContractTest
-
-
-def _follows(gate: GateResult | None) -> str:
-    """Return the contract that a version was compared with, "" for none."""
-    return "" if gate is None else gate.follows_sha256

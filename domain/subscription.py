@@ -1,96 +1,34 @@
 """A subscription: the right of one application to call the products of one plan.
 
-What it is depends on the clock as well: from `expires_at` on it is EXPIRED, whether or not the
-timer that records it has come by. Every rule decides by that effective state.
+How it stands at an instant is in `domain.subscription_life`, its keys in `domain.credential`.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 from typing import Any, Self
 from uuid import UUID
 
-from domain import credential, text
-from domain.aggregate import LATEST, Aggregate, DomainError, First, Why
-from domain.credential import (
-    OVERLAP_S_MAX,
-    Credential,
-    CredentialNotActiveError,
-    CredentialRevokedError,
-    CredentialState,
-    CredentialUnknownError,
-    HashAlgorithm,
-    OverlapInvalidError,
+from domain import text
+from domain.aggregate import LATEST, Aggregate, First, Why
+from domain.credential import CredentialHolder
+from domain.subscription_life import (
+    OPEN,
+    RUNNING,
+    AlreadyOnPlanError,
+    ExpiryPastError,
+    SubscriptionNotActiveError,
+    SubscriptionNotDueError,
+    SubscriptionNotPendingError,
+    SubscriptionNotSuspendedError,
+    SubscriptionOverError,
+    SubscriptionState,
+    SuspensionReasonMissingError,
+    TermsRevisionInvalidError,
+    effective,
 )
 
-CREDENTIALS = 100
 TRIAL_DAYS_MAX = 3_650
 REVISION_CHARS = 100
-
-
-class SubscriptionState(Enum):
-    """Where a subscription is in its life."""
-
-    PENDING = "PENDING"
-    ACTIVE = "ACTIVE"
-    REJECTED = "REJECTED"
-    SUSPENDED = "SUSPENDED"
-    CANCELLED = "CANCELLED"
-    EXPIRED = "EXPIRED"
-
-
-_RUNNING = frozenset({SubscriptionState.ACTIVE, SubscriptionState.SUSPENDED})
-_OPEN = _RUNNING | {SubscriptionState.PENDING}
-
-
-def effective(state: SubscriptionState, ends: datetime | None, at: datetime) -> SubscriptionState:
-    """Return what a subscription is at an instant, of which `state` was recorded last."""
-    due = state in _RUNNING and ends is not None and ends <= at
-    return SubscriptionState.EXPIRED if due else state
-
-
-class SubscriptionNotPendingError(DomainError):
-    """Only a pending subscription can be accepted or rejected."""
-
-
-class SubscriptionOverError(DomainError):
-    """A rejected, cancelled or expired subscription stays as it is; ask for a new one."""
-
-
-class SubscriptionNotActiveError(DomainError):
-    """Only an active subscription can be suspended, transferred or given credentials."""
-
-
-class SubscriptionNotSuspendedError(DomainError):
-    """Only a suspended subscription can be resumed."""
-
-
-class SubscriptionNotDueError(DomainError):
-    """A subscription expires when its time is over, once."""
-
-
-class SuspensionReasonMissingError(DomainError):
-    """Whoever suspends a subscription gives a reason, which the team reads."""
-
-
-class ExpiryPastError(DomainError):
-    """A subscription must expire in the future, and before the year 9999."""
-
-
-class AlreadyOnPlanError(DomainError):
-    """The subscription is on the version of the plan that is on sale."""
-
-
-class TermsNotAcceptedError(DomainError):
-    """Whoever subscribes accepts the revision of the terms that is in force."""
-
-
-class TermsRevisionInvalidError(DomainError):
-    """The revision of terms has at most 100 characters on one line."""
-
-
-class TooManyCredentialsError(DomainError):
-    """A subscription has at most 100 credentials, those of the past included."""
 
 
 def revision(said: str) -> str:
@@ -100,19 +38,19 @@ def revision(said: str) -> str:
     return said
 
 
-class Subscription(Aggregate):
+class Subscription(CredentialHolder):
     """The right of one application to call the products of one plan."""
 
     TOPIC = "subscription"
 
     def __init__(self) -> None:
+        super().__init__()
         self.state = SubscriptionState.PENDING
         self.team_id = UUID(int=0)
         self.plan_id = UUID(int=0)
         self.plan_version = 0
         self.trial_days: int | None = None
         self.expires_at: datetime | None = None
-        self.credentials: dict[str, Credential] = {}
 
     @classmethod
     def request(
@@ -223,7 +161,7 @@ class Subscription(Aggregate):
 
     def expire(self, *, at: datetime, why: Why) -> None:
         """Record that the time is over. Raises SubscriptionNotDueError."""
-        if self.state not in _RUNNING or self.at(at) is not SubscriptionState.EXPIRED:
+        if self.state not in RUNNING or self.at(at) is not SubscriptionState.EXPIRED:
             raise SubscriptionNotDueError
         self.emit(self.Expired, at, why)
 
@@ -232,131 +170,17 @@ class Subscription(Aggregate):
         self._require_open(at)
         self.emit(self.Cancelled, at, why)
 
-    def issue_credential(
-        self,
-        credential_id: str,
-        *,
-        sha256: str,
-        sha1: str,
-        not_after: datetime | None,
-        label: str = "",
-        at: datetime,
-        why: Why,
-    ) -> None:
-        """Let the bearer of a key call; the hashes (hex, base64) are all that is kept of it.
-
-        Raises SubscriptionNotActiveError, TooManyCredentialsError, NotAfterPastError,
-        LabelInvalidError.
-        """
-        self._require_room(at)
-        credential.check_end(not_after, at)
-        self.emit(
-            self.CredentialIssued,
-            at,
-            why,
-            credential_id=credential_id,
-            sha256=sha256,
-            sha1=sha1,
-            not_after=not_after,
-            label=credential.label(label),
-        )
-
-    def import_credential(
-        self,
-        credential_id: str,
-        *,
-        algorithm: HashAlgorithm,
-        digest: str,
-        not_after: datetime | None,
-        label: str = "",
-        at: datetime,
-        why: Why,
-    ) -> None:
-        """Let the bearer of a key call that was issued elsewhere and is known by its hash.
-
-        Raises what issue_credential raises, and DigestInvalidError.
-        """
-        self._require_room(at)
-        credential.check_end(not_after, at)
-        self.emit(
-            self.CredentialImported,
-            at,
-            why,
-            credential_id=credential_id,
-            algorithm=algorithm.value,
-            digest=credential.digest(algorithm, digest),
-            not_after=not_after,
-            label=credential.label(label),
-        )
-
-    def rotate_credential(
-        self,
-        credential_id: str,
-        *,
-        successor_id: str,
-        sha256: str,
-        sha1: str,
-        overlap_s: int,
-        not_after: datetime | None,
-        label: str = "",
-        at: datetime,
-        why: Why,
-    ) -> None:
-        """Replace a key: both work for `overlap_s`, then only the successor does.
-
-        Raises what issue_credential raises, and CredentialUnknownError,
-        CredentialNotActiveError, OverlapInvalidError.
-        """
-        self._require_room(at)
-        known = self._known(credential_id)
-        if known.state(at) is not CredentialState.ACTIVE:
-            raise CredentialNotActiveError("credential_id")
-        if not 0 <= overlap_s <= OVERLAP_S_MAX:
-            raise OverlapInvalidError("overlap_s")
-        credential.check_end(not_after, at)
-        ends_at = credential.earlier(known.ends_at, at + timedelta(seconds=overlap_s))
-        assert ends_at is not None
-        self.emit(
-            self.CredentialRotated,
-            at,
-            why,
-            credential_id=credential_id,
-            overlap_ends_at=ends_at,
-            successor_id=successor_id,
-            sha256=sha256,
-            sha1=sha1,
-            not_after=not_after,
-            label=credential.label(label),
-        )
-
-    def revoke_credential(self, credential_id: str, *, at: datetime, why: Why) -> None:
-        """Refuse a key from now on. Raises CredentialUnknownError, CredentialRevokedError."""
-        if self._known(credential_id).revoked:
-            raise CredentialRevokedError("credential_id")
-        self.emit(self.CredentialRevoked, at, why, credential_id=credential_id)
-
-    def _known(self, credential_id: str) -> Credential:
-        known = self.credentials.get(credential_id)
-        if known is None:
-            raise CredentialUnknownError("credential_id")
-        return known
-
     def _require_pending(self) -> None:
         if self.state is not SubscriptionState.PENDING:
             raise SubscriptionNotPendingError
 
     def _require_open(self, at: datetime) -> None:
-        if self.at(at) not in _OPEN:
+        if self.at(at) not in OPEN:
             raise SubscriptionOverError
 
     def _require_active(self, at: datetime) -> None:
         if self.at(at) is not SubscriptionState.ACTIVE:
             raise SubscriptionNotActiveError
-
-    def _require_room(self, at: datetime) -> None:
-        self._require_active(at)
-        if len(self.credentials) >= CREDENTIALS:
-            raise TooManyCredentialsError
 
     @dataclass(frozen=True)
     class Requested(First):
@@ -482,82 +306,6 @@ class Subscription(Aggregate):
         def apply(self, aggregate: "Subscription") -> None:
             """Become cancelled."""
             aggregate.state = SubscriptionState.CANCELLED
-
-    @dataclass(frozen=True)
-    class CredentialIssued(Aggregate.Event):
-        """A key came into being; its bearer saw it once."""
-
-        TOPIC = "subscription.credential_issued"
-        class_version = 2
-        credential_id: str
-        sha256: str
-        sha1: str
-        not_after: datetime | None
-        label: str
-
-        @staticmethod
-        def upcast_v1_v2(state: dict[str, Any]) -> None:
-            """Say what was before: no label."""
-            state["label"] = ""
-
-        def apply(self, aggregate: "Subscription") -> None:
-            """Know the credential."""
-            known = Credential(self.not_after)
-            aggregate.credentials = {**aggregate.credentials, self.credential_id: known}
-
-    @dataclass(frozen=True)
-    class CredentialImported(Aggregate.Event):
-        """A key that was issued elsewhere was made known by a hash of it."""
-
-        TOPIC = "subscription.credential_imported"
-        credential_id: str
-        algorithm: str
-        digest: str
-        not_after: datetime | None
-        label: str
-
-        def apply(self, aggregate: "Subscription") -> None:
-            """Know the credential."""
-            known = Credential(self.not_after)
-            aggregate.credentials = {**aggregate.credentials, self.credential_id: known}
-
-    @dataclass(frozen=True)
-    class CredentialRotated(Aggregate.Event):
-        """A key got a successor, whose bearer saw it once, and ends when the overlap does."""
-
-        TOPIC = "subscription.credential_rotated"
-        credential_id: str
-        overlap_ends_at: datetime
-        successor_id: str
-        sha256: str
-        sha1: str
-        not_after: datetime | None
-        label: str
-
-        def apply(self, aggregate: "Subscription") -> None:
-            """Know the successor, and when the key ends."""
-            aggregate.credentials = {
-                **aggregate.credentials,
-                self.credential_id: (
-                    aggregate.credentials.get(self.credential_id) or Credential(None)
-                ).replaced_at(self.overlap_ends_at),
-                self.successor_id: Credential(self.not_after),
-            }
-
-    @dataclass(frozen=True)
-    class CredentialRevoked(Aggregate.Event):
-        """A key lost its force for ever."""
-
-        TOPIC = "subscription.credential_revoked"
-        credential_id: str
-
-        def apply(self, aggregate: "Subscription") -> None:
-            """Remember that it is revoked."""
-            known = aggregate.credentials.get(self.credential_id) or Credential(None)
-            aggregate.credentials = {
-                **aggregate.credentials,
-                self.credential_id: known.as_revoked(),
-            }
 
 
 def _check_expiry(expires_at: datetime | None, at: datetime) -> None:

@@ -30,8 +30,9 @@ def _uuid(text: str) -> UUID:
 class Table:
     """A table of a read model: its columns and their PostgreSQL types, the key's apart.
 
-    A list is kept as jsonb, of which a row holds the text. `indexes` are column lists after the key's, `texts` expressions of the type tsvector; `appends` says that
-    no row is ever read back or changed.
+    A list is kept as jsonb, of which a row holds the text. `indexes` are column lists after the
+    key's, `texts` expressions of the type tsvector; `appends` says that no row is ever read back
+    or changed.
     """
 
     name: str

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from domain.aggregate import Aggregate
 from domain.credential import CredentialState, HashAlgorithm
-from domain.subscription import Subscription, SubscriptionState
+from domain.subscription import Subscription
+from domain.subscription_life import SubscriptionState
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "subscription"

@@ -31,7 +31,8 @@ from domain.plan_terms import Auth
 from domain.release_line import ReleaseLine
 from domain.reservation import Reservation
 from domain.sealed import Sealed
-from domain.subscription import Subscription, SubscriptionState
+from domain.subscription import Subscription
+from domain.subscription_life import SubscriptionState
 from domain.team import Team
 from domain.version_life import VersionState
 from projections.readmodel import Recorded
@@ -229,6 +230,11 @@ class History:
                 thing.rename(f"Name {verb}", at=at, why=why)
             case ReleaseLine():
                 thing.release(UUID(int=verb), f"{verb}.0.0", at=at, why=why)
+            case Reservation():
+                if verb % 2:
+                    thing.release(at=at, why=why)
+                else:
+                    thing.reuse(UUID(int=verb), at=at, why=why)
             case Organization() if verb % 3 == 0:
                 thing.adopt_contract_policy(POLICY, frozenset(), at=at, why=why)
             case Organization() if verb % 2:
@@ -264,6 +270,8 @@ class History:
             self._review_version(thing, verb, at, why)
         elif verb == 5 and thing.in_service:
             _revise(thing, at, why)
+        elif verb == 4 and thing.state is not VersionState.RETIRED:
+            _move(thing, at, why)
         elif verb > 1 and thing.state is VersionState.PUBLISHED:
             thing.deprecate(sunset_at=None, successor=None, link="", at=at, why=why)
         else:
@@ -328,6 +336,14 @@ class History:
                 thing.withdraw(at=at, why=why)
             case _:
                 thing.rewrite(title=f"Title {verb}", source="# New", at=at, why=why)
+
+
+def _move(thing: ApiVersion, at: datetime, why: Why) -> None:
+    """Have the calls of an environment go nowhere, or there again, or of one more somewhere."""
+    if "live" in thing.upstreams:
+        thing.withdraw_upstream("live", at=at, why=why)
+    else:
+        thing.choose_upstream("live", f"https://{thing.version}.example", at=at, why=why)
 
 
 def _revise(thing: ApiVersion, at: datetime, why: Why) -> None:

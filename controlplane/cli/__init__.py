@@ -21,6 +21,7 @@ cli = typer.Typer(
     name="controlplane",
     help="An event-sourced control plane that treats APIs as products.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,  # it prints local variables, which hold secrets
     epilog="Settings come from CONTROLPLANE_* variables; `controlplane serve --help` lists them.",
 )

@@ -7,7 +7,15 @@ from uuid import UUID
 
 import typer
 
-from controlplane.cli.session import UsageError, asking, organization_of, progress, session
+from controlplane.cli.named import (
+    AnyOrganizationOption,
+    GatewayOption,
+    OrganizationOption,
+    TeamOption,
+    named,
+    organization_of,
+)
+from controlplane.cli.session import UsageError, asking, progress, session
 
 LISTED = 1_000
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -35,8 +43,8 @@ def list_organizations() -> None:
 
 @organizations.command("establish")
 def establish(
-    slug: Annotated[str, typer.Argument(help="Unique in the installation.")],
-    name: Annotated[str | None, typer.Option(help="By default the slug.")] = None,
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="Unique in the installation.")],
+    name: Annotated[str | None, typer.Option(metavar="TEXT", help="By default the slug.")] = None,
 ) -> None:
     """Let a provider in and print the token of its first owner, which is shown only now."""
     from controlplane import loop
@@ -59,19 +67,20 @@ def establish(
 def issue(
     role: Annotated[
         str,
-        typer.Option(help="owner, product_manager, developer, gateway, auditor or operator."),
+        typer.Option(
+            metavar="ROLE", help="owner, product_manager, developer, gateway, auditor or operator."
+        ),
     ],
     *,
-    organization: Annotated[
-        str | None, typer.Option(help="Slug; the only one if left out.")
-    ] = None,
-    team: Annotated[UUID | None, typer.Option(help="UUID of the team; for a developer.")] = None,
-    gateway: Annotated[
-        UUID | None, typer.Option(help="UUID of the gateway; for a gateway, which needs it.")
-    ] = None,
-    name: Annotated[str, typer.Option(help="What it is for, in a list.")] = "command line",
+    organization: OrganizationOption = None,
+    team: TeamOption = None,
+    gateway: GatewayOption = None,
+    name: Annotated[
+        str, typer.Option(metavar="TEXT", help="What it is for, in a list.")
+    ] = "command line",
     expires: Annotated[
-        str | None, typer.Option(help="Instant such as 2027-01-31T12:00Z, or 30d, 12h, 90m.")
+        str | None,
+        typer.Option(metavar="WHEN", help="Instant such as 2027-01-31T12:00Z, or 30d, 12h, 90m."),
     ] = None,
 ) -> None:
     """Issue a token and print it; it is shown only now."""
@@ -79,6 +88,7 @@ def issue(
     from controlplane.commands import execute
     from controlplane.commands.access_token import IssueToken
     from controlplane.context import INSTALLATION
+    from controlplane.importing import begun_by
     from domain.access_token import Role
 
     wanted = role.upper().replace("-", "_")
@@ -93,15 +103,13 @@ def issue(
             command = IssueToken(
                 name=name,
                 role=Role[wanted],
-                team_id=team,
-                gateway_id=gateway,
+                team_id=(await named(app, "team", of, team))[0] if team else None,
+                gateway_id=(await named(app, "gateway", of, gateway))[0] if gateway else None,
                 expires_at=_instant(expires, app.services.now()),
             )
             answer = await execute(command, asking(app, of))
         progress(f"Issued {begun_by(answer)}. The token:")
         typer.echo(answer.secret)
-
-    from controlplane.importing import begun_by
 
     loop.run(run())
 
@@ -120,7 +128,9 @@ def _instant(text: str | None, now: datetime) -> datetime | None:
 
 
 @tokens.command("revoke")
-def revoke(token_id: Annotated[UUID, typer.Argument(help="As `token list` prints it.")]) -> None:
+def revoke(
+    token_id: Annotated[UUID, typer.Argument(metavar="TOKEN", help="As `token list` prints it.")],
+) -> None:
     """Refuse a token from now on."""
     from controlplane import loop
     from controlplane.commands import execute
@@ -141,9 +151,12 @@ def revoke(token_id: Annotated[UUID, typer.Argument(help="As `token list` prints
 
 @tokens.command("list")
 def list_tokens(
-    organization: Annotated[str | None, typer.Option(help="Slug; all if left out.")] = None,
+    organization: AnyOrganizationOption = None,
 ) -> None:
-    """Print id, organization, role, state and name of each token, the last 1,000."""
+    """Print each token, the last 1,000.
+
+    A line has its id, organization, role, state and name.
+    """
     from controlplane import loop
 
     async def rows() -> None:

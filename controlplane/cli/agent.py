@@ -17,16 +17,41 @@ WAIT_S_MAX = 60
 DIRECTORY_MODE = 0o700
 """Key hashes are in it, and sockets that command the gateway."""
 
-Vendor = Annotated[str, typer.Option(help="envoy or haproxy.")]
-Directory = Annotated[Path, typer.Option(help="Where the gateway finds its files.")]
-Host = Annotated[str, typer.Option(help="Address the gateway listens at.")]
-Port = Annotated[int, typer.Option(help="Port the gateway listens at.", min=1, max=65_535)]
-Url = Annotated[str, typer.Option(help="Of the control plane.", envvar="CONTROLPLANE_GATEWAY_URL")]
+Vendor = Annotated[str, typer.Option(metavar="VENDOR", help="envoy or haproxy.")]
+Directory = Annotated[
+    Path, typer.Option(metavar="DIRECTORY", help="Where the gateway finds its files.")
+]
+Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address the gateway listens at.")]
+Port = Annotated[
+    int, typer.Option(metavar="PORT", help="Port the gateway listens at.", min=1, max=65_535)
+]
+Url = Annotated[
+    str,
+    typer.Option(metavar="URL", help="Of the control plane.", envvar="CONTROLPLANE_GATEWAY_URL"),
+]
 AdminPort = Annotated[
-    int, typer.Option(help="Port of the gateway's administration; 0 for none.", max=65_535)
+    int,
+    typer.Option(
+        metavar="PORT", help="Port of the gateway's administration; 0 for none.", max=65_535
+    ),
 ]
 TokenFile = Annotated[
-    Path | None, typer.Option(help=f"Has the gateway's token; else {TOKEN} is it.")
+    Path | None, typer.Option(metavar="FILE", help=f"Has the gateway's token; else {TOKEN} is it.")
+]
+State = Annotated[
+    Path | None,
+    typer.Option(metavar="DIRECTORY", help="Where the agent keeps what it holds; DIRECTORY/state."),
+]
+Keys = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="JWK set of the keys that configurations are signed by."),
+]
+KeySets = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="JSON file of JWK sets by issuer, for plans with JWTs."),
+]
+Begin = Annotated[
+    Path | None, typer.Option("--from", metavar="FILE", help="A snapshot to begin with.")
 ]
 
 
@@ -40,9 +65,10 @@ def bootstrap(
     url: Url = "http://127.0.0.1:8080",
     token_file: TokenFile = None,
 ) -> None:
-    """Write the files that a gateway starts with; it refuses every call until it knows more.
+    """Write the files that a gateway starts with.
 
-    A directory that it makes is for its user alone. Standard error has what to start next.
+    It refuses every call until it knows more. A directory that it makes is for its user
+    alone. Standard error has what to start next.
     """
     from controlplane.gateway.agent import files
     from controlplane.gateway.renderers import renderer
@@ -69,25 +95,25 @@ def agent(
     admin_port: AdminPort = 0,
     url: Url = "http://127.0.0.1:8080",
     token_file: TokenFile = None,
-    group: Annotated[str | None, typer.Option(help="Slug; not for a gateway's own token.")] = None,
-    state: Annotated[
-        Path | None, typer.Option(help="Where the agent keeps what it holds; DIRECTORY/state.")
+    group: Annotated[
+        str | None, typer.Option(metavar="SLUG", help="Not for a gateway's own token.")
     ] = None,
-    keys: Annotated[
-        Path | None, typer.Option(help="JWK set of the keys that configurations are signed by.")
-    ] = None,
-    key_sets: Annotated[
-        Path | None, typer.Option(help="JSON file of JWK sets by issuer, for plans with JWTs.")
-    ] = None,
-    begin: Annotated[Path | None, typer.Option("--from", help="A snapshot to begin with.")] = None,
+    state: State = None,
+    keys: Keys = None,
+    key_sets: KeySets = None,
+    begin: Begin = None,
     wait_s: Annotated[
-        float, typer.Option(help="How long a poll is held.", min=0, max=WAIT_S_MAX)
+        float,
+        typer.Option(metavar="SECONDS", help="How long a poll is held.", min=0, max=WAIT_S_MAX),
     ] = 30,
     once: Annotated[
         bool, typer.Option("--once", help="End when the gateway runs the latest.")
     ] = False,
 ) -> None:
-    """Have a gateway enforce what the control plane says, until Ctrl-C or SIGTERM."""
+    """Have a gateway enforce what the control plane says.
+
+    It does so until Ctrl-C or SIGTERM.
+    """
     from controlplane import logs, loop
     from controlplane.gateway.agent.process import Options, run
 

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import typer
 
+from controlplane.cli.named import OrganizationOption, organization_of
 from controlplane.cli.session import (
     opened,
-    organization_of,
     patient_settings,
     progress,
     session,
@@ -28,10 +28,10 @@ cli = typer.Typer(help="What happened, for auditors.", no_args_is_help=True)
 @cli.command("export")
 def export(
     *,
-    organization: Annotated[
-        str | None, typer.Option(help="Slug; the only one if left out.")
-    ] = None,
-    after: Annotated[int, typer.Option(min=0, help="Only events after this position.")] = 0,
+    organization: OrganizationOption = None,
+    after: Annotated[
+        int, typer.Option(metavar="POSITION", min=0, help="Only events after this position.")
+    ] = 0,
 ) -> None:
     """Print every event of an organization, one JSON object a line."""
     from controlplane import loop
@@ -52,20 +52,29 @@ def export(
 def replay(
     *,
     after: Annotated[
-        int | None, typer.Option("--from", min=0, help="List the events after this position too.")
+        int | None,
+        typer.Option(
+            "--from", metavar="POSITION", min=0, help="List the events after this position too."
+        ),
     ] = None,
     upto: Annotated[
-        int | None, typer.Option("--to", min=0, help="Stop at this position; else at the last.")
+        int | None,
+        typer.Option(
+            "--to", metavar="POSITION", min=0, help="Stop at this position; else at the last."
+        ),
     ] = None,
     into: Annotated[
-        str | None, typer.Option(help="DSN of an empty database to keep; else one for a moment.")
+        str | None,
+        typer.Option(
+            metavar="DSN", help="DSN of an empty database to keep; else one for a moment."
+        ),
     ] = None,
 ) -> None:
-    """Replay the history into a fresh database and compare every table with the live one.
+    """Replay the history and compare every table with the live one.
 
-    State at a position follows from all events before it, so a replay begins at the first event.
-    With --to, rows are as they were at that position and are counted, not compared. The exit
-    code is 1 if anything differs.
+    That is done in a fresh database. State at a position follows from all events before it, so a
+    replay begins at the first event. With --to, rows are as they were at that position and are
+    counted, not compared. The exit code is 1 if anything differs.
     """
     from controlplane import loop
 

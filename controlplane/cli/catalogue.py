@@ -6,11 +6,11 @@ from uuid import UUID
 
 import typer
 
+from controlplane.cli.named import OrganizationOption, organization_of
 from controlplane.cli.session import (
     FIRST_ORGANIZATION,
     UsageError,
     asking,
-    organization_of,
     progress,
     session,
 )
@@ -21,17 +21,22 @@ if TYPE_CHECKING:
 
 
 def import_(
-    spec: Annotated[str, typer.Argument(help="File or http(s) address; OpenAPI 3 or GraphQL.")],
+    spec: Annotated[
+        str, typer.Argument(metavar="SPEC", help="File or http(s) address; OpenAPI 3 or GraphQL.")
+    ],
     *,
-    organization: Annotated[
-        str | None, typer.Option(help="Slug; the only one if left out.")
+    organization: OrganizationOption = None,
+    product: Annotated[
+        str | None, typer.Option(metavar="SLUG", help="By default made of the title.")
     ] = None,
-    product: Annotated[str | None, typer.Option(help="Slug; by default made of the title.")] = None,
     name: Annotated[
-        str | None, typer.Option(help="Of a new product; by default the title.")
+        str | None, typer.Option(metavar="TEXT", help="Of a new product; by default the title.")
     ] = None,
     version: Annotated[
-        str | None, typer.Option(help="Semantic, such as 1.4.0; by default the document's own.")
+        str | None,
+        typer.Option(
+            metavar="NUMBER", help="Semantic, such as 1.4.0; by default the document's own."
+        ),
     ] = None,
     upstream: Annotated[
         list[str] | None,
@@ -44,7 +49,10 @@ def import_(
         bool, typer.Option("--publish", help="Publish the product and this version.")
     ] = False,
 ) -> None:
-    """Define a product, if there is none of that slug, and a version with what SPEC describes."""
+    """Define a version with what SPEC describes.
+
+    Its product is defined too, if there is none of that slug.
+    """
     from controlplane import loop
     from controlplane.importing import Target
     from domain.api_product import Visibility
@@ -109,7 +117,9 @@ async def _organization(app: "App", slug: str | None) -> UUID:
 
 
 def schema(
-    which: Annotated[str, typer.Argument(help="portal, gateway or openapi.")] = "portal",
+    which: Annotated[
+        str, typer.Argument(metavar="SCHEMA", help="portal, gateway or openapi.")
+    ] = "portal",
 ) -> None:
     """Print the schema of one of our own APIs."""
     if which == "portal":

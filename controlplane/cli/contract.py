@@ -21,9 +21,9 @@ cli = typer.Typer(
     no_args_is_help=True,
 )
 
-_Document = Annotated[
-    str, typer.Argument(help="OpenAPI in YAML or JSON, or GraphQL SDL; - reads standard input.")
-]
+_DOCUMENT = "OpenAPI in YAML or JSON, or GraphQL SDL; - reads standard input."
+_Old = Annotated[str, typer.Argument(metavar="OLD", help=_DOCUMENT)]
+_New = Annotated[str, typer.Argument(metavar="NEW", help=_DOCUMENT)]
 _Written = Annotated[Format, typer.Option("--format", help="How findings are written.")]
 _FailOn = Annotated[
     Threshold, typer.Option(help="The least grave level that gives an exit code of its own.")
@@ -32,21 +32,32 @@ _FailOn = Annotated[
 _Notice = Annotated[
     list[str] | None,
     typer.Option(
-        help="Days of notice that a deprecation gives, such as stable=180; again for beta. With"
-        " none, a deprecation needs no sunset."
+        metavar="LEVEL=DAYS",
+        help="Notice that a deprecation gives, such as stable=180; again for beta. With none, a"
+        " deprecation needs no sunset.",
     ),
 ]
 _Stability = Annotated[
     str,
-    typer.Option(help="Least x-stability-level that must not break: draft, alpha, beta, stable."),
+    typer.Option(
+        metavar="LEVEL",
+        help="Least x-stability-level that must not break: draft, alpha, beta, stable.",
+    ),
 ]
 _Today = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], help="Day from which notice is counted; today if left out."),
+    typer.Option(
+        metavar="YYYY-MM-DD",
+        formats=["%Y-%m-%d"],
+        help="Day from which notice is counted; by default today.",
+    ),
 ]
 _Remote = Annotated[
     bool,
-    typer.Option(help="Let references lead to other documents; nothing is fetched, names count."),
+    typer.Option(
+        "--allow-remote",
+        help="Let references lead to other documents; nothing is fetched, names count.",
+    ),
 ]
 
 
@@ -55,8 +66,8 @@ cli.command("test")(contract_test.hold)
 
 @cli.command("diff")
 def diff(
-    old: _Document,
-    new: _Document,
+    old: _Old,
+    new: _New,
     *,
     format_: _Written = Format.TEXT,
     fail_on: _FailOn = Threshold.ERROR,
@@ -65,7 +76,10 @@ def diff(
     today: _Today = None,
     allow_remote: _Remote = False,
 ) -> None:
-    """Say what changed from OLD to NEW: what breaks callers, with a payload that shows it."""
+    """Say what changed from OLD to NEW.
+
+    What breaks callers has a payload that shows it.
+    """
     from controlplane.cli.findings import exit_code, written
 
     terms = _terms(notice, stable_from, today)
@@ -76,16 +90,21 @@ def diff(
 
 @cli.command("changelog")
 def changelog(
-    old: _Document,
-    new: _Document,
+    old: _Old,
+    new: _New,
     *,
-    title: Annotated[str, typer.Option(help="Heads the text, such as the new number.")] = "",
+    title: Annotated[
+        str, typer.Option(metavar="TEXT", help="Heads the text, such as the new number.")
+    ] = "",
     notice: _Notice = None,
     stable_from: _Stability = "beta",
     today: _Today = None,
     allow_remote: _Remote = False,
 ) -> None:
-    """Write what changed from OLD to NEW as Markdown, for those who call the API."""
+    """Write what changed from OLD to NEW as Markdown.
+
+    It is for those who call the API.
+    """
     from domain.contract.changelog import changelog as markdown
 
     terms = _terms(notice, stable_from, today)
@@ -95,14 +114,20 @@ def changelog(
 
 @cli.command("bump")
 def bump(
-    old: _Document,
-    new: _Document,
+    old: _Old,
+    new: _New,
     *,
     from_: Annotated[
-        str | None, typer.Option("--from", help="Number of OLD; what it says itself if left out.")
+        str | None,
+        typer.Option(
+            "--from", metavar="NUMBER", help="Number of OLD; what it says itself if left out."
+        ),
     ] = None,
     to: Annotated[
-        str | None, typer.Option(help="Number meant for NEW; exit code 3 when it is too small.")
+        str | None,
+        typer.Option(
+            metavar="NUMBER", help="Number meant for NEW; exit code 3 when it is too small."
+        ),
     ] = None,
     format_: _Written = Format.TEXT,
     notice: _Notice = None,
@@ -110,7 +135,10 @@ def bump(
     today: _Today = None,
     allow_remote: _Remote = False,
 ) -> None:
-    """Propose the number of NEW by what changed from OLD, and refuse a smaller one."""
+    """Propose the number of NEW by what changed from OLD.
+
+    A smaller one is refused.
+    """
     from controlplane.cli.findings import EXIT_CODES, numbered
     from domain.contract.bump import VersionTooSmallError, proposed_version, refuse_smaller
     from domain.contract.finding import Level
@@ -132,10 +160,11 @@ def bump(
 
 @cli.command("lint")
 def lint(
-    file: _Document,
+    file: Annotated[str, typer.Argument(metavar="FILE", help=_DOCUMENT)],
     *,
     ruleset: Annotated[
-        Path | None, typer.Option(help="A rule set in Spectral's form; by default our own.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A rule set in Spectral's form; by default our own."),
     ] = None,
     format_: _Written = Format.TEXT,
     fail_on: _FailOn = Threshold.ERROR,

@@ -8,7 +8,8 @@ from uuid import UUID
 import typer
 
 from controlplane.cli.findings import EXIT_CODES
-from controlplane.cli.session import UsageError, asking, organization_of, progress, session
+from controlplane.cli.named import OrganizationOption, organization_of
+from controlplane.cli.session import UsageError, asking, progress, session
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -22,13 +23,12 @@ HEADERS_VARIABLE = "CONTRACT_TEST_HEADERS"
 
 def hold(
     version: Annotated[
-        str, typer.Argument(help="Its id, or PRODUCT@NUMBER, or PRODUCT/API@NUMBER.")
+        str,
+        typer.Argument(metavar="VERSION", help="Its id, or PRODUCT@NUMBER, or PRODUCT/API@NUMBER."),
     ],
     *,
     upstream: Annotated[str, typer.Option(metavar="URL", help="Where the server answers.")],
-    organization: Annotated[
-        str | None, typer.Option(help="Slug; the only one if left out.")
-    ] = None,
+    organization: OrganizationOption = None,
     writes: Annotated[
         bool, typer.Option("--writes", help="Also try what changes things there.")
     ] = False,
@@ -36,15 +36,24 @@ def hold(
         bool, typer.Option("--invalid", help="Also send what the contract does not allow.")
     ] = False,
     max_examples: Annotated[
-        int, typer.Option(min=1, max=1_000, help="Random calls for each operation.")
+        int,
+        typer.Option(metavar="CALLS", min=1, max=1_000, help="Random calls for each operation."),
     ] = 25,
-    max_time: Annotated[int, typer.Option(min=1, max=3_600, help="Seconds in all.")] = 300,
+    max_time: Annotated[
+        int, typer.Option(metavar="SECONDS", min=1, max=3_600, help="In all.")
+    ] = 300,
     headers_file: Annotated[
         Path | None,
-        typer.Option(help=f'Lines as "Authorization: Bearer ..."; {HEADERS_VARIABLE} if left out.'),
+        typer.Option(
+            metavar="FILE",
+            help=f'Lines as "Authorization: Bearer ..."; {HEADERS_VARIABLE} if left out.',
+        ),
     ] = None,
 ) -> None:
-    """Hold a server to the contract of a version, and record the verdict. Needs the database."""
+    """Hold a server to the contract of a version.
+
+    The verdict is recorded; that needs the database.
+    """
     from controlplane import loop
     from controlplane.contracts.tester import Bounds, read_headers, tool
     from domain import text

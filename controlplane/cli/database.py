@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-Models = Annotated[list[str] | None, typer.Argument(help="Read models; all if none is named.")]
+Models = Annotated[
+    list[str] | None, typer.Argument(metavar="MODEL", help="Read models; all if none is named.")
+]
 
 
 def migrate() -> None:
@@ -49,7 +51,10 @@ async def _migrate() -> list[str]:
 
 
 def rebuild(models: Models = None) -> None:
-    """Build read models anew beside the live ones, and let them take their place."""
+    """Build read models anew beside the live ones.
+
+    Then they take their place.
+    """
     from controlplane import loop
     from controlplane.store.rebuild import rebuild as run
 
@@ -58,7 +63,10 @@ def rebuild(models: Models = None) -> None:
 
 
 def check(models: Models = None) -> None:
-    """Build read models beside the live ones and compare their rows; exit code 1 if they differ."""
+    """Build read models anew and compare them with the live ones.
+
+    The exit code is 1 if rows differ.
+    """
     from controlplane import loop
     from controlplane.store.rebuild import check as run
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from controlplane.cli.session import UsageError, asking, organization_of, progress, session
+from controlplane.cli.named import OrganizationOption, named, organization_of
+from controlplane.cli.session import UsageError, asking, progress, session
 
 if TYPE_CHECKING:
     from controlplane.gateway.keyring import Ring
@@ -20,13 +21,14 @@ cli = typer.Typer(help="Gateways, and what they start from.", no_args_is_help=Tr
 @cli.command("snapshot")
 def snapshot(
     *,
-    group: Annotated[str, typer.Option(help="Slug of the gateway group.")],
-    out: Annotated[Path, typer.Option(help="File to replace; it is always whole.")],
-    organization: Annotated[
-        str | None, typer.Option(help="Slug; the only one if left out.")
-    ] = None,
+    group: Annotated[str, typer.Option(metavar="SLUG", help="Of the gateway group, or its id.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="File to replace; it is always whole.")],
+    organization: OrganizationOption = None,
 ) -> None:
-    """Write the signed configuration of a group, from which gateways start without us."""
+    """Write the signed configuration of a gateway group.
+
+    Gateways start from it without us.
+    """
     from controlplane import loop
 
     written = loop.run(_snapshot(group, organization))
@@ -35,16 +37,13 @@ def snapshot(
 
 
 async def _snapshot(group: str, organization: str | None) -> bytes:
-    from controlplane.commands.unit_of_work import NotFoundError
     from controlplane.gateway.delivery import Delivery
 
     async with session() as app:
-        caller = asking(app, await organization_of(app, organization)).caller
-        delivery = Delivery(app)
-        try:
-            served = await delivery.served(caller, group, ())
-        except NotFoundError:
-            raise UsageError(f"There is no gateway group {group}.") from None
+        of = await organization_of(app, organization)
+        _, slug = await named(app, "group", of, group)
+        caller, delivery = asking(app, of).caller, Delivery(app)
+        served = await delivery.served(caller, slug, ())
         return (await delivery.document(caller, served, None)).encode()
 
 
@@ -64,11 +63,16 @@ def _replace(out: Path, written: bytes) -> None:
 
 @cli.command("verify")
 def verify(
-    file: Annotated[Path, typer.Argument(help="A snapshot.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A snapshot.")],
     *,
-    keys: Annotated[Path, typer.Option(help="JWK set, as GET /gateway/v1/keys gives it.")],
+    keys: Annotated[
+        Path, typer.Option(metavar="FILE", help="JWK set, as GET /gateway/v1/keys gives it.")
+    ],
 ) -> None:
-    """Check signature, content and age of a snapshot; exit code 1 if it must not be used."""
+    """Check signature, content and age of a snapshot.
+
+    The exit code is 1 if it must not be used.
+    """
     from datetime import UTC, datetime
 
     from domain.signed import UntrustedError, verify_snapshot
@@ -101,13 +105,16 @@ def _json(file: Path) -> dict[str, Any]:
 def rotate_key(
     *,
     overlap_s: Annotated[
-        int, typer.Option(help="Seconds from the announcement until it signs.")
+        int, typer.Option(metavar="SECONDS", help="From the announcement until it signs.")
     ] = DAY_S,
     compromised: Annotated[
         bool, typer.Option("--compromised", help="Trust no key of before any more, from now on.")
     ] = False,
 ) -> None:
-    """Announce the key by which configurations will be signed, and print all that are trusted."""
+    """Announce the key by which configurations will be signed.
+
+    All keys that are trusted are printed.
+    """
     from controlplane import loop
     from controlplane.gateway.keyring import OVERLAP_S_MAX, OVERLAP_S_MIN
 

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from controlplane.cli.named import AnyOrganizationOption, organization_of
 from controlplane.cli.session import (
     asking,
     load_settings,
     opened,
-    organization_of,
     progress,
     session,
 )
@@ -23,7 +23,10 @@ revocations = typer.Typer(help="What was taken away for good.", no_args_is_help=
 
 @epochs.command("raise")
 def raise_epoch() -> None:
-    """Make all cursors of before invalid, after a restore in place; what runs starts over."""
+    """Make all cursors of before invalid, after a restore in place.
+
+    What runs starts over.
+    """
     from controlplane import loop
 
     typer.echo(f"This is epoch {loop.run(_raise_epoch())}.")
@@ -39,9 +42,12 @@ async def _raise_epoch() -> int:
 
 @epochs.command("confirm")
 def confirm_epoch(
-    organization: Annotated[str | None, typer.Option(help="Slug; all if left out.")] = None,
+    organization: AnyOrganizationOption = None,
 ) -> None:
-    """Say that nothing revoked is missing here: gateways no longer keep out what they remember."""
+    """Say that nothing revoked is missing here.
+
+    Gateways no longer keep out what they remember.
+    """
     from controlplane import loop
 
     epoch, groups = loop.run(_confirm_epoch(organization))
@@ -72,11 +78,16 @@ def repeat(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="Journals of revocations, or what `audit export` printed.", exists=True
+            metavar="FILE",
+            help="Journals of revocations, or what `audit export` printed.",
+            exists=True,
         ),
     ],
 ) -> None:
-    """Take away again what a restored database gave back; do so before anything is served."""
+    """Take away again what a restored database gave back.
+
+    Do so before anything is served.
+    """
     from controlplane import loop
 
     done = loop.run(_repeat(files))

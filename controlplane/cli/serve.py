@@ -23,7 +23,7 @@ def help_text() -> str:
     ]
     return "\n\n".join(
         [
-            "Serve the portal's and the gateways' APIs until Ctrl-C or SIGTERM.",
+            "Serve portals and gateways until Ctrl-C or SIGTERM.",
             "An option counts before the variable of its name:",
             *variables,
         ]
@@ -38,13 +38,18 @@ def serve(
     json: Annotated[
         bool, typer.Option("--json", help="Print one line of JSON instead, once ready.")
     ] = False,
-    workers: Annotated[int | None, typer.Option(help="Processes; CONTROLPLANE_WORKERS.")] = None,
-    host: Annotated[str | None, typer.Option(help="Address; CONTROLPLANE_HOST.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Processes; CONTROLPLANE_WORKERS.")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Address; CONTROLPLANE_HOST.")
+    ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port, 0 for a free one; CONTROLPLANE_PORT.")
+        int | None, typer.Option(metavar="PORT", help="Port, 0 for a free one; CONTROLPLANE_PORT.")
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="The embedded PostgreSQL's; CONTROLPLANE_DATA_DIR.")
+        Path | None,
+        typer.Option(metavar="DIRECTORY", help="The embedded PostgreSQL's; CONTROLPLANE_DATA_DIR."),
     ] = None,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM."""

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from controlplane.store.rebuild import Comparison
 
 FIRST_ORGANIZATION = "default"
-SHOWN = 20
 PATIENCE_S = 24 * 3_600.0
 """How long one statement of a rebuild may take; its pages are bounded, a page's indexes are not."""
 
@@ -82,27 +81,6 @@ async def opened(dsn: str, settings: "Settings") -> "AsyncIterator[App]":
             last = await head(connection)
         await app.projector.wait_until(last)
         yield app
-
-
-async def organization_of(app: "App", slug: str | None) -> UUID:
-    """Return the organization of the slug, by default the only one. Raises UsageError."""
-    rows = await app.services.pool.fetch(
-        "SELECT id, slug FROM organization WHERE $1::text IS NULL OR slug = $1"
-        " ORDER BY created_at LIMIT $2",
-        slug,
-        SHOWN,
-    )
-    if len(rows) == 1:
-        found: UUID = rows[0]["id"]
-        return found
-    if rows:
-        names = ", ".join(row["slug"] for row in rows)
-        raise UsageError(f"Say for which organization, with --organization: {names}.")
-    raise UsageError(
-        f"There is no organization {slug}."
-        if slug
-        else "There is no organization yet. `controlplane organization establish SLUG` makes one."
-    )
 
 
 def asking(app: "App", organization_id: UUID) -> "Context":

@@ -7,7 +7,7 @@ one gateway in it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from asyncpg import Record
@@ -71,6 +71,14 @@ class Heard(NamedTuple):
     gateway_id: UUID
 
 
+class Speaks(Protocol):
+    """Something that a gateway said."""
+
+    @property
+    def gateway(self) -> Heard:
+        """Which one."""
+
+
 class Runs(NamedTuple):
     """A gateway says what it runs."""
 
@@ -112,7 +120,7 @@ async def run(connection: Connection, said: Sequence[Runs]) -> list[Acknowledgem
     """Keep what gateways run now in place of what they ran before, which becomes their past."""
     rows = await connection.fetch(
         _RUN,
-        *_gateways(said),
+        *gateways(said),
         [each.cursor.epoch for each in said],
         [each.cursor.position for each in said],
         [each.content_hash for each in said],
@@ -126,7 +134,7 @@ async def reject(connection: Connection, said: Sequence[Rejects]) -> list[dateti
     """Keep what gateways could not run; return when they said so."""
     rows = await connection.fetch(
         _REJECT,
-        *_gateways(said),
+        *gateways(said),
         [each.cursor.epoch for each in said],
         [each.cursor.position for each in said],
         [each.reason for each in said],
@@ -154,7 +162,8 @@ async def latest(
     return {row["gateway_id"]: _acknowledgement(row) for row in rows}
 
 
-def _gateways(said: Sequence[Runs] | Sequence[Rejects]) -> tuple[list[UUID], list[UUID]]:
+def gateways(said: Sequence[Speaks]) -> tuple[list[UUID], list[UUID]]:
+    """Return who said each: organizations and gateways, as columns."""
     return (
         [each.gateway.organization_id for each in said],
         [each.gateway.gateway_id for each in said],

@@ -12,10 +12,11 @@ from prometheus_client import Histogram
 
 from controlplane.app import App
 from controlplane.context import Caller
-from controlplane.gateway import acknowledgement
+from controlplane.gateway import acknowledgement, envoy_parts
 from controlplane.gateway.acknowledgement import Acknowledgement, Heard, Rejects, Runs
 from controlplane.gateway.coalesced import Coalesced
 from controlplane.gateway.document import Cursor
+from controlplane.gateway.envoy_parts import EnvoyRuns, PartRuns
 from controlplane.gateway.mirror import Served
 from controlplane.store import UnavailableError
 from domain.aggregate import DomainError
@@ -48,6 +49,9 @@ class Observations:
         self.runs: Coalesced[Runs, Acknowledgement] = Coalesced(
             pool, budget_s, acknowledgement.run, lambda said: said.gateway
         )
+        self._parts: Coalesced[PartRuns, EnvoyRuns] = Coalesced(
+            pool, budget_s, envoy_parts.say, lambda said: (said.gateway, said.part)
+        )
         self._rejects = Coalesced(pool, budget_s, acknowledgement.reject, lambda said: said.gateway)
         self._contacts = Coalesced(pool, budget_s, acknowledgement.hear, lambda said: said)
         self._heard: OrderedDict[UUID, float] = OrderedDict()
@@ -70,6 +74,13 @@ class Observations:
             self._contacts.say(Heard(caller.organization_id, gateway_id))
         except UnavailableError:  # the next poll says it again
             del self._heard[gateway_id]
+
+    def runs_part(self, caller: Caller, part: str, version: str) -> "asyncio.Future[EnvoyRuns]":
+        """Keep which version of a part the calling Envoy runs; return what it runs altogether.
+
+        Raises UnavailableError.
+        """
+        return self._parts.say(PartRuns(_of(caller), part, version))
 
     async def acknowledged(
         self, caller: Caller, served: Served, cursor: Cursor, content_hash: str

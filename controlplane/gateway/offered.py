@@ -16,10 +16,11 @@ from prometheus_client import Counter
 from controlplane.gateway.document import Cursor
 from controlplane.gateway.group import Changes
 from controlplane.gateway.mirror import Served
-from controlplane.gateway.renderers import Memo, RenderedInvalidError, Site, Unserved, envoy
+from controlplane.gateway.renderers import Memo, RenderedInvalidError, Site, envoy
 from controlplane.gateway.renderers.envoy_keys import SHARDS
-from controlplane.gateway.renderers.envoy_resource import Resources
+from controlplane.gateway.renderers.envoy_resource import LISTENERS, Resources
 from domain.routing import LISTS, SUBSCRIPTION, Body
+from domain.unserved import Unserved
 
 log = structlog.get_logger()
 INLINE_ROWS = 2_000
@@ -162,6 +163,29 @@ class Offered:
         log.error(
             "gateway.rendered_wrong", vendor=envoy.VENDOR, what=what, why=why, exc_info=exc_info
         )
+
+    @property
+    def newest(self) -> Cursor | None:
+        """The configuration that was rendered last."""
+        return self.renderings[-1].cursor if self.renderings else None
+
+    def is_behind(self, cursor: Cursor) -> bool:
+        """Whether another process has rendered what this one has not come to."""
+        newest = self.newest
+        return newest is None or (
+            newest.epoch == cursor.epoch and newest.position < cursor.position
+        )
+
+    def rendering(self, runs: Mapping[Part, str]) -> Rendering | None:
+        """Return the newest of which these are the parts; the listener is that of a site."""
+        for rendering in reversed(self.renderings):
+            if all(
+                runs.get(part) == version
+                for part, version in rendering.versions.items()
+                if part[0] != LISTENERS.word
+            ):
+                return rendering
+        return None
 
     async def changed(self, part: Part, limit_s: float) -> None:
         """Wait until a part has changed, or the time is over."""

@@ -5,6 +5,7 @@ before is all it says of a configuration that it refused.
 """
 
 import asyncio
+import itertools
 import re
 from collections import OrderedDict
 from collections.abc import Coroutine
@@ -26,6 +27,7 @@ from controlplane.commands import NotFoundError, NotPermittedError
 from controlplane.context import Caller
 from controlplane.gateway.delivery import Delivery
 from controlplane.gateway.document import Cursor
+from controlplane.gateway.envoy_parts import EnvoyRuns
 from controlplane.gateway.key_sets import key_sets
 from controlplane.gateway.mirror import Served
 from controlplane.gateway.offered import Offered, Part
@@ -83,6 +85,11 @@ class Poll:
     host: str
     port: int
 
+    @property
+    def what(self) -> str:
+        """The part in one text."""
+        return " ".join(filter(None, self.part))
+
     @classmethod
     def of(cls, word: str, body: bytes) -> "Poll":
         """Read the beginning and the end of a request. Raises HTTPBadRequest, HTTPNotFound."""
@@ -122,18 +129,15 @@ class Sent(NamedTuple):
 
 @dataclass
 class Known:
-    """What one gateway was sent, and what it said it runs."""
+    """What a process sent a gateway, and heard of it: others may know more."""
 
     sent: dict[Part, Sent] = field(default_factory=dict)
     """What was sent of a part; gone once the gateway has asked for it again."""
-    runs: dict[Part, str] = field(default_factory=dict)
+    said: dict[Part, str] = field(default_factory=dict)
     refused: dict[Part, str] = field(default_factory=dict)
-    """What it did not take. Sent again it is not looked at by Envoy, and yet said to be run."""
-    acknowledged: Cursor | None = None
-
-    def run(self, part: Part, version: str) -> bool:
-        """Tell whether it runs a version of a part."""
-        return self.runs.get(part) == version != self.refused.get(part)
+    """What it did not take: it is sent again only after a pause."""
+    looked: Cursor | None = None
+    """The newest configuration of which it was asked whether the gateway runs it."""
 
 
 class Discovery:
@@ -151,6 +155,7 @@ class Discovery:
         self._following: dict[str, asyncio.Task[None]] = {}
         self._known: OrderedDict[UUID, Known] = OrderedDict()
         self._telling: set[asyncio.Task[None]] = set()
+        self._nonces = itertools.count()
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer POST /v3/discovery:<kind>: the resources, or 304 when they are the same."""
@@ -162,7 +167,7 @@ class Discovery:
         offered = await self._current(caller, served)
         known = self._gateway(caller)
         found = self._find(offered, asked)  # of what is not there nothing is remembered
-        self._hear(caller, served, offered, known, asked)
+        heard = self._hear(caller, served, offered, known, asked)
         if not self._is_due(known, asked, found) and not self._app.stopping.is_set():
             await self._wait(caller, offered, asked)
             # The token may be what was revoked.
@@ -172,9 +177,12 @@ class Discovery:
         if asked.version == found.version:
             _NOT_MODIFIED.inc()
             return web.Response(status=web.HTTPNotModified.status_code)
+        if heard is not None:  # or what it says next, elsewhere, could be written down before
+            await asyncio.wait([heard])
         _RESOURCES.inc()
         known.sent[asked.part] = Sent(found.version, request.transport, asked.said)
-        body = found.response(f"{found.version}.{self._boot}.{offered.at}")
+        nonce = f"{self._boot}-{next(self._nonces)}"
+        body = found.sent(f"{found.version}.{self._boot}.{offered.at}", nonce)
         return web.Response(body=body, content_type="application/json")
 
     async def _served(self, caller: Caller, asked: Poll) -> Served:
@@ -263,36 +271,58 @@ class Discovery:
 
     def _hear(
         self, caller: Caller, served: Served, offered: Offered, known: Known, asked: Poll
-    ) -> None:
-        """Take in which version of a part a gateway runs, and what follows from it."""
+    ) -> "asyncio.Future[EnvoyRuns] | None":
+        """Take in which version of a part a gateway runs; return what will be known by that."""
         part = asked.part
         sent = known.sent.pop(part, None)
         # Under yet another version it was told by another process of what came later.
         if sent and sent.version != asked.version and sent.before == asked.said and not sent.lost:
             known.refused[part] = sent.version
             self._tell_refused(caller, offered, asked)
-        newest = offered.renderings[-1].cursor if offered.renderings else None
-        if known.runs.get(part) == asked.version and known.acknowledged == newest:
-            return
-        known.runs[part] = asked.version
-        for rendering in reversed(offered.renderings):
-            if known.acknowledged == rendering.cursor:
-                return
-            if all(
-                known.run(each, version)
-                for each, version in rendering.versions.items()
-                if each[0] != LISTENERS.word
-            ):
-                known.acknowledged = rendering.cursor
-                said = self._delivery.observations.acknowledged(
-                    caller, served, rendering.cursor, rendering.content_hash
-                )
-                self._tell(said)
-                return
+        # What it runs comes back, under another position: only "" is said of different things.
+        is_known = asked.said and known.said.get(part) == asked.said
+        if is_known and known.looked == offered.newest:
+            return None
+        try:
+            runs = self._delivery.observations.runs_part(caller, asked.what, asked.version)
+        except UnavailableError as error:  # the next poll says it again
+            log.warning("xds.not_written_down", error=str(error))
+            return None
+        known.said[part], known.looked = asked.said, offered.newest
+        self._tell(self._acknowledge(caller, served, offered, known, runs))
+        return runs
+
+    async def _acknowledge(
+        self,
+        caller: Caller,
+        served: Served,
+        offered: Offered,
+        known: Known,
+        said: "asyncio.Future[EnvoyRuns]",
+    ) -> None:
+        """Write down which configuration a gateway runs, once it says so of all parts."""
+        try:
+            runs = await said
+        except UnavailableError:
+            known.said, known.looked = {}, None
+            raise
+        former = runs.acknowledged
+        if former is not None and offered.is_behind(former):
+            return  # what is the same for an Envoy may have a newer name elsewhere
+        versions = {
+            (word, name): version
+            for part, version in runs.versions.items()
+            for word, _, name in (part.partition(" "),)
+        }
+        found = offered.rendering(versions)
+        if found is not None and found.cursor != former:
+            await self._delivery.observations.acknowledged(
+                caller, served, found.cursor, found.content_hash
+            )
 
     def _tell_refused(self, caller: Caller, offered: Offered, asked: Poll) -> None:
         _REFUSED.inc()
-        what = " ".join(filter(None, asked.part))
+        what = asked.what
         log.error("xds.refused", gateway=str(caller.gateway_id), what=what, runs=asked.version)
         cursor = offered.renderings[-1].cursor
         reason = f"Envoy does not take {what} and keeps version {asked.version}; its log says why."

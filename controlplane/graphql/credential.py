@@ -7,7 +7,7 @@ import strawberry
 from asyncpg import Record
 
 from controlplane.commands import NotFoundError
-from controlplane.commands.subscription import (
+from controlplane.commands.credential import (
     ImportCredential,
     IssueCredential,
     RevokeCredential,

@@ -18,7 +18,7 @@ from domain.invitation import InvitationState
 from domain.plan import Approval, LimitAlgorithm, PlanState, PlanVersionState, QuotaPeriod
 from domain.plan_terms import AuthKind, Enforcement
 from domain.price import ChargeModel
-from domain.subscription import SubscriptionState
+from domain.subscription_life import SubscriptionState
 from domain.version_life import VersionState
 
 __all__ = [

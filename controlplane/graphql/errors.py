@@ -27,6 +27,17 @@ from domain.api_product import (
     ProductNotRetiredError,
     TagsInvalidError,
 )
+from domain.api_version import (
+    ApiReservedError,
+    ContractUnchangedError,
+    RevisionBreaksError,
+    TooManyUpstreamsError,
+    UpstreamUnchangedError,
+    UpstreamUnknownError,
+    VersionNotRevisableError,
+    VersionNumberInvalidError,
+    VersionRetiredError,
+)
 from domain.audience import AudienceInvalidError
 from domain.contract.contract import TooManyOperationsError
 from domain.contract.document import (
@@ -44,6 +55,7 @@ from domain.credential import (
     DigestInvalidError,
     NotAfterPastError,
     OverlapInvalidError,
+    TooManyCredentialsError,
 )
 from domain.developer import (
     DeveloperForgottenError,
@@ -67,6 +79,7 @@ from domain.invitation import InvitationExpiryPastError, InvitationNotOpenError
 from domain.organization import RegistrationClosedError, RegistrationOpenError
 from domain.page import PageNotWithdrawnError, PageSourceInvalidError, PageWithdrawnError
 from domain.plan_life import (
+    KeylessPlanExistsError,
     NoDraftPlanVersionError,
     PlanClosedError,
     PlanKeylessError,
@@ -86,7 +99,18 @@ from domain.plan_terms import (
 )
 from domain.price import PriceInvalidError
 from domain.reservation import AlreadyTakenError
-from domain.subscription import (
+from domain.review import (
+    ChangesCommentMissingError,
+    FourEyesError,
+    GateFailedError,
+    GateOpenError,
+    OverrideReasonMissingError,
+    ReviewOutdatedError,
+    VersionNotApprovedError,
+    VersionNotDraftError,
+    VersionNotInReviewError,
+)
+from domain.subscription_life import (
     AlreadyOnPlanError,
     ExpiryPastError,
     SubscriptionNotActiveError,
@@ -97,7 +121,6 @@ from domain.subscription import (
     SuspensionReasonMissingError,
     TermsNotAcceptedError,
     TermsRevisionInvalidError,
-    TooManyCredentialsError,
 )
 from domain.sunset import SunsetNotReachedError, SunsetPastError
 from domain.text import (
@@ -108,27 +131,12 @@ from domain.text import (
     UrlInvalidError,
 )
 from domain.version_life import (
-    ApiReservedError,
-    ChangesCommentMissingError,
-    ContractUnchangedError,
-    FourEyesError,
-    GateFailedError,
-    GateOpenError,
-    OverrideReasonMissingError,
-    ReviewOutdatedError,
-    RevisionBreaksError,
     SuccessorInvalidError,
-    TooManyUpstreamsError,
     VersionBlockedError,
-    VersionNotApprovedError,
     VersionNotBlockedError,
     VersionNotDeprecatedError,
-    VersionNotDraftError,
-    VersionNotInReviewError,
     VersionNotPublishedError,
     VersionNotRetiredError,
-    VersionNotRevisableError,
-    VersionNumberInvalidError,
 )
 
 
@@ -174,6 +182,7 @@ class RejectionCode(Enum):
     INVITATION_EXPIRY_PAST = InvitationExpiryPastError
     INVITATION_NOT_OPEN = InvitationNotOpenError
     JUDGE_BUSY = JudgeBusyError
+    KEYLESS_PLAN_EXISTS = KeylessPlanExistsError
     LABEL_INVALID = LabelInvalidError
     MAIL_INVALID = MailInvalidError
     NOT_AFTER_PAST = NotAfterPastError
@@ -227,6 +236,8 @@ class RejectionCode(Enum):
     TOO_MANY_TOKENS = TooManyTokensError
     TOO_MANY_UPSTREAMS = TooManyUpstreamsError
     TRIAL_INVALID = TrialInvalidError
+    UPSTREAM_UNCHANGED = UpstreamUnchangedError
+    UPSTREAM_UNKNOWN = UpstreamUnknownError
     URL_INVALID = UrlInvalidError
     VERSION_BLOCKED = VersionBlockedError
     VERSION_CHANGED = VersionChangedError
@@ -239,6 +250,7 @@ class RejectionCode(Enum):
     VERSION_NOT_RETIRED = VersionNotRetiredError
     VERSION_NOT_REVISABLE = VersionNotRevisableError
     VERSION_NUMBER_INVALID = VersionNumberInvalidError
+    VERSION_RETIRED = VersionRetiredError
 
 
 described(RejectionCode, {code.name: str(code.value.__doc__) for code in RejectionCode})

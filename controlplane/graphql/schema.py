@@ -58,12 +58,10 @@ from controlplane.graphql.review_changes import ReviewMutations
 from controlplane.graphql.rights import RightsQueries
 from controlplane.graphql.scalars import SCALARS
 from controlplane.graphql.search import SearchQueries
-from controlplane.graphql.subscription import (
-    SUBSCRIPTION,
-    SubscriptionMutations,
-    SubscriptionQueries,
-)
-from controlplane.graphql.team import DEVELOPER, TEAM, TeamMutations, TeamQueries
+from controlplane.graphql.subscription import SUBSCRIPTION, SubscriptionQueries
+from controlplane.graphql.subscription_changes import SubscriptionMutations
+from controlplane.graphql.team import DEVELOPER, TEAM, TeamQueries
+from controlplane.graphql.team_changes import TeamMutations
 from controlplane.graphql.version import OPERATION, VERSION
 from controlplane.graphql.version_changes import VersionMutations
 from controlplane.graphql.viewer import ViewerQueries

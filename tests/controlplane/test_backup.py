@@ -16,7 +16,8 @@ import pytest
 from controlplane import revocations
 from controlplane.app import App, running
 from controlplane.commands import execute
-from controlplane.commands.subscription import CancelSubscription, IssueCredential, RevokeCredential
+from controlplane.commands.credential import IssueCredential, RevokeCredential
+from controlplane.commands.subscription import CancelSubscription
 from controlplane.commands.team import RegisterDeveloper
 from controlplane.settings import Settings
 from controlplane.store.embedded import ensure, find_binaries

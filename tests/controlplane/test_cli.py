@@ -1,5 +1,6 @@
 """The command line, as a person at a terminal meets it."""
 
+import asyncio
 import itertools
 import json
 import os
@@ -19,8 +20,11 @@ from controlplane import logs
 from controlplane.app import App
 from controlplane.cli import main
 from controlplane.cli.complaint import complaint
+from controlplane.commands.team import FormTeam
+from controlplane.graphql.node import global_id
 from controlplane.settings import Settings
-from tests.given import PETSTORE
+from tests.controlplane.commands.world import begun, world
+from tests.given import ACE, PETSTORE
 from tests.processes import START_S, controlplane, environment
 
 
@@ -144,6 +148,37 @@ def test_tokens_are_issued_listed_and_revoked(terminal: Terminal) -> None:
     terminal.run("token", "revoke", line.split()[0])
     assert "revoked already" in terminal.refused("token", "revoke", line.split()[0])
     assert "no token" in terminal.refused("token", "revoke", "00000000-0000-0000-0000-000000000007")
+
+
+async def test_what_options_name_is_found_by_slug_name_or_id(app: App, terminal: Terminal) -> None:
+    there = await world(app)
+    await begun(app, FormTeam(name="Search"))
+
+    async def issued(role: str, *options: str) -> str:
+        return await asyncio.to_thread(terminal.run, "token", "issue", "--role", role, *options)
+
+    async def refused(*options: str) -> str:
+        issue = ("token", "issue", "--role", "developer", *options)
+        return await asyncio.to_thread(terminal.refused, *issue)
+
+    for team in ("Payments", str(there.team), global_id("Team", (there.team,))):
+        assert (await issued("developer", "--team", team)).startswith("cpt_")
+    for gateway in ("edge-1", str(there.gateway)):
+        assert (await issued("gateway", "--gateway", gateway)).startswith("cpt_")
+    for organization in ("org-2766", str(ACE)):
+        assert await issued("auditor", "--organization", organization)
+    for said, told in {
+        ("--team", "Pay"): "--team: there is no team Pay; there is Payments, Search, Search.",
+        ("--team", str(there.gateway)): "there is Payments, Search, Search.",
+        ("--team", "Search"): "--team: several are called Search; say the id: ",
+        ("--gateway", "edge"): "there is no gateway edge; there is edge-0, edge-1.",
+        ("--organization", "org"): "there is no organization org; there is org-2766.",
+    }.items():
+        assert told in await refused(*said)
+    other = ("gateway", "snapshot", "--out", "x", "--group", "none")
+    assert "--group: there is no group none; there is edge, held." in await asyncio.to_thread(
+        terminal.refused, *other
+    )
 
 
 def test_bad_settings_are_named_without_their_values() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from domain.aggregate import DomainError, Why
 from domain.credential import (
+    CREDENTIALS,
     OVERLAP_S_MAX,
     CredentialNotActiveError,
     CredentialRevokedError,
@@ -17,12 +18,12 @@ from domain.credential import (
     HashAlgorithm,
     NotAfterPastError,
     OverlapInvalidError,
+    TooManyCredentialsError,
 )
-from domain.subscription import (
-    CREDENTIALS,
+from domain.subscription import Subscription
+from domain.subscription_life import (
     AlreadyOnPlanError,
     ExpiryPastError,
-    Subscription,
     SubscriptionNotActiveError,
     SubscriptionNotDueError,
     SubscriptionNotPendingError,
@@ -31,7 +32,6 @@ from domain.subscription import (
     SubscriptionState,
     SuspensionReasonMissingError,
     TermsRevisionInvalidError,
-    TooManyCredentialsError,
 )
 from domain.text import LabelInvalidError, ProseInvalidError
 from tests.given import AT, WHY

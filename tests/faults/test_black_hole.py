@@ -12,7 +12,8 @@ import pytest
 from controlplane.app import App, running
 from controlplane.commands import Command, execute
 from controlplane.commands.api_product import DefineProduct, PublishProduct
-from controlplane.commands.subscription import AcceptSubscription, IssueCredential
+from controlplane.commands.credential import IssueCredential
+from controlplane.commands.subscription import AcceptSubscription
 from controlplane.commands.team import FormTeam, RegisterDeveloper
 from controlplane.settings import Settings
 from controlplane.store import UnavailableError

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.app import running
-from controlplane.commands.subscription import RevokeCredential
+from controlplane.commands.credential import RevokeCredential
 from controlplane.gateway.agent.trust import Trust
 from tests.controlplane.gateway.edge import serving
 from tests.faults.gateways import BOUND_S, OK, PATH, PAUSE_S, TERMS, UNAUTHORIZED

@@ -4,7 +4,7 @@ import asyncio
 
 from controlplane.app import App, running
 from controlplane.commands import execute
-from controlplane.commands.subscription import IssueCredential, RevokeCredential
+from controlplane.commands.credential import IssueCredential, RevokeCredential
 from controlplane.gateway.agent.held import Held
 from controlplane.store.eventstore import head
 from tests.controlplane.gateway.edge import Client, Provider, serving

@@ -13,8 +13,11 @@ from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import envoy
+
+from controlplane.gateway.renderers import Site, renderer
 
 BINARY = Path(envoy.__file__).parent / "_bin" / "envoy"
 OPTIONS = ("--concurrency", "1", "--log-level", "warning", "--use-dynamic-base-id")
@@ -77,6 +80,22 @@ class Gateway:
             (self.directory / f".{name}").write_bytes(content)
             (self.directory / f".{name}").replace(self.directory / name)
 
+    def asking(self, urls: list[str]) -> dict[str, bytes]:
+        """Return the file to start with if it is to ask several control planes in turn."""
+        site = Site(
+            str(self.directory),
+            listen_port=self.port,
+            control_plane=urls[0],
+            token_file=str(self.directory / "token"),
+        )
+        begun = json.loads(renderer("envoy").bootstrap(site)["bootstrap.json"])
+        (cluster,) = begun["static_resources"]["clusters"]
+        ports = [urlsplit(url).port for url in urls]
+        addresses = [{"address": "127.0.0.1", "port_value": port} for port in ports]
+        endpoints = [{"endpoint": {"address": {"socket_address": each}}} for each in addresses]
+        cluster["load_assignment"]["endpoints"] = [{"lb_endpoints": endpoints}]
+        return {"bootstrap.json": json.dumps(begun).encode()}
+
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -133,7 +152,7 @@ class _Echo(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         said = {"path": self.path, "method": self.command, "headers": dict(self.headers.items())}
         body = json.dumps(said).encode()
-        self.send_response(200)
+        self.send_response(int(self.headers.get("X-Answer", 200)))
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import ClientSession
 
 from controlplane.app import App
-from controlplane.commands.subscription import RevokeCredential
+from controlplane.commands.credential import RevokeCredential
 from controlplane.gateway.agent.files import remove_all
 from controlplane.gateway.agent.kept import JOURNAL, SNAPSHOT
 from controlplane.gateway.agent.trust import Trust

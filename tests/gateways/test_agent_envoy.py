@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import ClientSession
 
 from controlplane.app import App
-from controlplane.commands.subscription import RevokeCredential
+from controlplane.commands.credential import RevokeCredential
 from controlplane.gateway.agent import files
 from controlplane.gateway.agent.envoy import Envoy
 from controlplane.gateway.renderers import Site, envoy

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import orjson
 import pytest
 
 from controlplane.app import App, running
+from controlplane.gateway.renderers import envoy, envoy_resource
 from tests.controlplane.gateway.edge import Client, Provider, serving
+from tests.gateways.real_envoy import gateway
 from tests.given import AT
 
 HELD_S = 1.2
@@ -64,6 +67,39 @@ async def test_an_envoy_that_was_told_more_by_another_process_has_refused_nothin
 
     assert await asked(client, token, third) == ""
     assert await app.services.pool.fetchval("SELECT count(*) FROM gateway_rejections") == 0
+
+
+async def test_what_envoy_refuses_from_one_and_then_the_other_it_is_never_said_to_run(
+    app: App,
+    client: Client,
+    other: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    provider, pool = Provider(app), app.services.pool
+    await sold(provider, "one")
+    token = await provider.gateway("edge")
+    subscription = await provider.subscription("one")
+    await provider.key(subscription)
+    await provider.settled()
+    with gateway(tmp_path) as running:
+        urls = [str(each.server.make_url("")) for each in (client, other)]
+        running.put({"token": token.encode(), **running.asking(urls)})
+        await asyncio.to_thread(running.start)
+        async with asyncio.timeout(10):
+            while not (runs := await pool.fetchrow("SELECT * FROM gateway_acknowledgements")):
+                await asyncio.sleep(0.02)
+
+        right = envoy_resource.lua_filter
+        monkeypatch.setattr(
+            envoy, "lua_filter", lambda name, source: right(name, f"{source}\nthis is no Lua")
+        )
+        await provider.key(subscription)
+        async with asyncio.timeout(10):
+            while not await pool.fetchval("SELECT count(*) FROM gateway_rejections"):
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(HELD_S)  # both have sent it by now
+        assert await pool.fetchrow("SELECT * FROM gateway_acknowledgements") == runs
 
 
 async def test_a_process_that_has_not_noticed_a_change_gives_nothing_back_that_is_gone(

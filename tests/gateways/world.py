@@ -16,9 +16,9 @@ from aiohttp.test_utils import TestServer
 
 from controlplane.commands.api_product import DefineProduct, PublishProduct
 from controlplane.commands.api_version import DefineVersion
+from controlplane.commands.credential import IssueCredential
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
 from controlplane.commands.review import PublishVersion
-from controlplane.commands.subscription import IssueCredential
 from controlplane.gateway.agent import files
 from controlplane.gateway.agent.agent import Agent
 from controlplane.gateway.agent.haproxy import HAProxy

@@ -3,17 +3,13 @@
 -- PLANS: the products of a plan, the name of its limits, and those of operations with their own.
 -- KEYLESS: the plan by which calls without a key to a product are let in.
 -- NO_LIMIT: what the filter that counts says of calls that nothing counts.
-local TITLES = {
-  [401] = "A key is needed that is known here and has not ended.",
-  [403] = "The plan does not include this product.",
-  [429] = "The quota of the period is used up.",
-  [500] = "Whose call it is cannot be told.",
-}
-
-local function refuse(handle, status, header, value)
-  local headers = {[":status"] = tostring(status), ["content-type"] = "application/problem+json"}
+-- PROBLEMS: status and body of each answer in place of the API's; CHALLENGE: what a 401 asks for.
+local function refuse(handle, name, header, value)
+  local problem = PROBLEMS[name]
+  local headers = {[":status"] = problem.status, ["content-type"] = "application/problem+json"}
+  if problem.status == "401" then headers["www-authenticate"] = CHALLENGE end
   if header then headers[header] = value end
-  handle:respond(headers, string.format('{"status":%d,"title":"%s"}', status, TITLES[status]))
+  handle:respond(headers, problem.body)
 end
 
 local function count(headers, plan, product, route, caller)
@@ -26,7 +22,7 @@ end
 
 local function keyless(handle, headers, product, route)
   local id = KEYLESS[product]
-  if not id then return refuse(handle, 401, "www-authenticate", 'ApiKey header="x-api-key"') end
+  if not id then return refuse(handle, "KEY_MISSING") end
   headers:replace("x-plan-id", id)
   local address = handle:streamInfo():downstreamRemoteAddress():gsub(":%d+$", "")
   count(headers, PLANS[id], product, route, address)
@@ -39,20 +35,17 @@ local function decide(handle)
   if not headers:get("x-gate-digest") then return keyless(handle, headers, product, route) end
   local record = headers:get("x-gate-record")
   if not record then
-    if headers:get("x-gate-token") then return refuse(handle, 403) end
-    return refuse(handle, 401, "www-authenticate", 'ApiKey header="x-api-key"')
+    return refuse(handle, headers:get("x-gate-token") and "NOT_INCLUDED" or "KEY_INVALID")
   end
   local subscription, application, id, ends_ms, over_until_ms =
     record:match("^(%S+) (%S+) (%S+) (%d+) (%d+)$")
   local now_ms = tonumber(handle:timestamp())
-  if tonumber(ends_ms) <= now_ms then
-    return refuse(handle, 401, "www-authenticate", 'ApiKey header="x-api-key"')
-  end
+  if tonumber(ends_ms) <= now_ms then return refuse(handle, "KEY_INVALID") end
   local plan = PLANS[id]
-  if not plan or not plan.products[product] then return refuse(handle, 403) end
+  if not plan or not plan.products[product] then return refuse(handle, "NOT_INCLUDED") end
   if now_ms < tonumber(over_until_ms) then
     local wait_s = math.ceil((tonumber(over_until_ms) - now_ms) / 1000)
-    return refuse(handle, 429, "retry-after", string.format("%d", wait_s))
+    return refuse(handle, "OVER_QUOTA", "retry-after", string.format("%d", wait_s))
   end
   headers:replace("x-subscription-id", subscription)
   headers:replace("x-application-id", application)
@@ -62,7 +55,7 @@ end
 
 function envoy_on_request(handle)
   -- Envoy lets a call go on whose script fails.
-  if not pcall(decide, handle) then refuse(handle, 500) end
+  if not pcall(decide, handle) then refuse(handle, "UNDECIDED") end
 end
 
 function envoy_on_response(handle)

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from controlplane.gateway.renderers import RenderedInvalidError, Site, Unserved
+from controlplane.gateway.renderers import RenderedInvalidError, Site, problems
 from controlplane.gateway.renderers.envoy_keys import Provider, script
 from controlplane.gateway.renderers.envoy_resource import Message, lua_filter, typed
 from domain.plan_terms import AuthKind
 from domain.routing import Body
+from domain.unserved import Unserved, keyless
 
 PLANS, LIMITS, TOKENS = "plans", "limits", "tokens"
 BUCKETS = 100_000
@@ -21,19 +22,23 @@ _ID = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
 ALWAYS = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
 
 
+_PROBLEMS = "".join(
+    f"{name}={{status='{each.status}',body='{each.body}'}},\n"
+    for name in ("KEY_MISSING", "KEY_INVALID", "NOT_INCLUDED", "OVER_QUOTA", "UNDECIDED")
+    for each in (getattr(problems, name),)
+)
+
+
 def plans_filter(plans: Mapping[str, Body]) -> Message:
     """Return the filter that decides."""
     known = "".join(f"[{_text(id_)}]={_plan(row)},\n" for id_, row in sorted(plans.items()))
-    keyless: dict[str, str] = {}
-    for id_, row in sorted(plans.items()):
-        if row["auth"]["kind"] == AuthKind.KEYLESS.value:
-            for product in row["products"]:
-                keyless.setdefault(product, id_)
     open_to_all = "".join(
-        f"[{_text(product)}]={_text(plan)},\n" for product, plan in sorted(keyless.items())
+        f"[{_text(product)}]={_text(plan)},\n"
+        for product, plan in sorted(keyless(plans.values()).items())
     )
     tables = f"local PLANS = {{\n{known}}}\nlocal KEYLESS = {{\n{open_to_all}}}\n"
     tables += f'local NO_LIMIT = "{CALLS_MAX}"\n'
+    tables += f"local CHALLENGE = '{problems.CHALLENGE}'\nlocal PROBLEMS = {{\n{_PROBLEMS}}}\n"
     return lua_filter(PLANS, tables + script("decide"))
 
 
@@ -72,6 +77,8 @@ def limits_filter(plans: Mapping[str, Body]) -> Message:
         "name": LIMITS,
         "typed_config": typed(
             "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+            # Of no effect, since every limit is enforced.
+            request_headers_to_add_when_not_enforced=[{"header": {"key": "nonce"}}],
             stat_prefix="limits",
             filter_enabled=ALWAYS,
             filter_enforced=ALWAYS,
@@ -150,6 +157,7 @@ def tokens_filter(plans: Mapping[str, Body], site: Site) -> tuple[Message, list[
     any_of = {"requires_any": {"requirements": [*each_one, {"allow_missing_or_failed": {}}]}}
     config = typed(
         "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+        requirement_map={"nonce": {"allow_missing": {}}},  # which no rule asks for
         providers=named,
         rules=[{"match": {"prefix": "/"}, "requires": any_of}] if named else [],
     )

@@ -19,6 +19,8 @@ TYPES = "type.googleapis.com/"
 LUA = "envoy.extensions.filters.http.lua.v3.Lua"
 POLL_S, HELD_S = 0.1, 30
 """How soon Envoy asks again, and how long it waits for an answer that is held."""
+NONCE = b"nonce"
+"""In what stands before all else in a filter, and means nothing to it."""
 CONTROL_PLANE = "control-plane"
 """The cluster by which Envoy reaches the control plane."""
 
@@ -54,6 +56,14 @@ class Resources:
         head = orjson.dumps({"version_info": version, "type_url": TYPES + self.kind.message})
         return b'%b,"resources":%b}' % (head[:-1], self.listed)
 
+    def sent(self, version: str, nonce: str) -> bytes:
+        """Return the response to a poll, each time another content of a filter.
+
+        A filter that Envoy refused, and is sent again just so, it does not look at and says to run.
+        """
+        response = self.response(version)
+        return response.replace(NONCE, nonce.encode(), 1) if self.kind is FILTERS else response
+
     @property
     def file(self) -> str:
         """The name of the file that holds them."""
@@ -79,7 +89,8 @@ def typed(message: str, **fields: object) -> Message:
 
 def lua_filter(name: str, source: str) -> Message:
     """Return the configuration of a filter that runs a script."""
-    return {"name": name, "typed_config": typed(LUA, default_source_code={"inline_string": source})}
+    script = f"-- nonce\n{source}"
+    return {"name": name, "typed_config": typed(LUA, default_source_code={"inline_string": script})}
 
 
 def source_of(site: Site) -> Callable[[str], Message]:

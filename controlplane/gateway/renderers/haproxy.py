@@ -23,11 +23,12 @@ from controlplane.gateway.renderers import (
     Rendered,
     RenderedInvalidError,
     Site,
-    Unserved,
     alike,
 )
-from controlplane.gateway.renderers.haproxy_version import Backend, problem
+from controlplane.gateway.renderers.haproxy_version import Backend, answer
+from controlplane.gateway.renderers.problems import BY_THEMSELVES, MALFORMED, NO_OPERATION
 from domain.routing import PLAN, SUBSCRIPTION, VERSION, Body, Document
+from domain.unserved import Unserved, unserved
 
 VENDOR = "haproxy"
 START = "haproxy -W -S {directory}/master.sock -f {directory}/haproxy.cfg"
@@ -64,9 +65,11 @@ _TWISTED = r"%2f|%5c|\\|/\.{1,2}([/;]|$)"
 _DROPPED = "\n".join(
     f"    http-request del-header ^{alike(name)}$ -m reg" for name in IDENTITY_HEADERS
 )
+_ERRORS = "\n".join(f"    http-error {answer(each)}" for each in BY_THEMSELVES)
 _FRONTEND = f"""
 frontend edge
     bind @listen
+{_ERRORS}
     acl is_found var(txn.key) -m found
     acl is_valid var(txn.key),field(4,.),sub(txn.now) gt 0
     acl is_version var(txn.version) -m found
@@ -74,7 +77,7 @@ frontend edge
     acl is_limited var(txn.limit) -m found
     # What need not be escaped is not, or one operation would have many names.
     http-request normalize-uri percent-decode-unreserved strict
-    http-request return status 400 {problem(400, "The path is ambiguous.")} if is_twisted
+    http-request return {answer(MALFORMED)} if is_twisted
     # Who calls is told by us alone.
 {_DROPPED}
     http-request set-var(txn.now) date(0,ms)
@@ -92,7 +95,7 @@ frontend edge
     http-request unset-var(txn.plan) if !is_valid
     http-request set-var(txn.path) path
     http-request set-var(txn.version) str(),concat(,txn.path,/),map_beg({VERSIONS})
-    http-request return status 404 {problem(404, "There is no such address.")} if !is_version
+    http-request return {answer(NO_OPERATION)} if !is_version
     http-response set-header RateLimit-Policy '"plan";q=%[var(txn.limit)];w=%[var(txn.window)]' \
 if is_limited
     http-response set-header RateLimit '"plan";r=%[var(txn.left)];t=%[var(txn.window)]' \
@@ -104,12 +107,10 @@ if is_limited
 def render(snapshot: Document, site: Site, memo: Memo) -> Rendered:
     """Return haproxy.cfg and its maps; recent.map is empty, for keys.map has everything."""
     memo.begin()
-    unserved = list(_unserved(snapshot))
-    backends = [
-        Backend.of(version, snapshot, site, unserved) for version in _served(snapshot, unserved)
-    ]
+    told = list(_unserved(snapshot))
+    backends = [Backend.of(version, snapshot, site, told) for version in _served(snapshot, told)]
     subscribed = [memo.of("keys", _lines, row) for row in snapshot["subscriptions"]]
-    unserved += [each for _, told in subscribed for each in told]
+    told += [each for _, keys in subscribed for each in keys]
     files = {
         KEYS: b"".join(lines for lines, _ in subscribed),
         RECENT: b"",
@@ -124,7 +125,7 @@ def render(snapshot: Document, site: Site, memo: Memo) -> Rendered:
             *(each.text for each in backends),
         ]
     )
-    return Rendered({**files, CONFIG: _config(text, files, site)}, tuple(unserved))
+    return Rendered({**files, CONFIG: _config(text, files, site)}, tuple(told))
 
 
 def entries(subscription: Body) -> dict[str, str]:
@@ -204,7 +205,6 @@ def _served(snapshot: Document, unserved: list[Unserved]) -> list[Body]:
         if version["product"] not in products:
             continue  # without its product it has no address
         if snapshot["group"]["environment"] not in version["upstreams"]:
-            unserved.append(Unserved(VERSION, version["id"], "It has no upstream here."))
             continue
         address = (version["product"], version["base"])
         if address in newest:
@@ -220,6 +220,8 @@ def _number(version: Body) -> tuple[list[int], bool, str, str]:
 
 
 def _unserved(snapshot: Document) -> Iterator[Unserved]:
+    environment = snapshot["group"]["environment"]
+    yield from unserved(environment, snapshot["versions"], snapshot["plans"])
     plans = {row["id"] for row in snapshot["plans"]}
     for row in snapshot["subscriptions"]:
         if row["plan"] not in plans:

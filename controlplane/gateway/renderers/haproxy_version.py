@@ -17,15 +17,22 @@ from urllib.parse import quote, urlsplit
 
 from controlplane.gateway.renderers import (
     APPLICATION_HEADER,
-    KEY_HEADER,
     PARAMETER,
     PLAN_HEADER,
     SUBSCRIPTION_HEADER,
     Site,
-    Unserved,
+    problems,
     specificity,
 )
+from controlplane.gateway.renderers.problems import (
+    CHALLENGE,
+    CONTENT_TYPE,
+    KEY_INVALID,
+    KEY_MISSING,
+    Problem,
+)
 from domain.routing import PLAN, VERSION, Body, Document
+from domain.unserved import Unserved, keyless
 
 WINDOW_S_MAX = 12 * 24 * 3_600
 """HAProxy keeps times in 31 bits of milliseconds, and a table keeps two windows."""
@@ -36,10 +43,9 @@ _PATH = "/-._~!$&()*+,;=:@%"
 _URL = _PATH + "?#[]"
 
 
-def problem(status: int, title: str) -> str:
-    """Return the content of an answer as problem details; the title has no quotes."""
-    body = f'{{"status":{status},"title":"{title}"}}'
-    return f"content-type application/problem+json string '{body}'"
+def answer(problem: Problem) -> str:
+    """Return status and content of an answer in place of the API's."""
+    return f"status {problem.status} content-type {CONTENT_TYPE} string '{problem.body}'"
 
 
 @dataclass
@@ -70,8 +76,7 @@ class Backend:
             "http-request set-var(txn.route)"
             f" method,concat(:,txn.path),map_reg({made.routes_file})",
             "acl is_route var(txn.route) -m found",
-            f"http-request return status 404 {problem(404, 'There is no such operation.')}"
-            " if !is_route",
+            f"http-request return {answer(problems.NO_OPERATION)} if !is_route",
             *_caller(plans),
             *_quota(plans),
             *(line for nth, plan in enumerate(plans) for line in made._limits(nth, plan, product)),
@@ -108,22 +113,22 @@ class Backend:
         self, name: str, plan: Body, limits: list[dict[str, Any]], condition: str
     ) -> Iterator[str]:
         """Yield the rules of limits that hold together; a table has room for two."""
-        keyless = plan["auth"]["kind"] == "KEYLESS"
+        by_address = plan["auth"]["kind"] == "KEYLESS"
         for table in range(0, len(limits), 2):
             pair = limits[table : table + 2]
             rates = ",".join(f"gpc{nth}_rate({each['window_s']}s)" for nth, each in enumerate(pair))
             self.tables[f"{name}-{table // 2}"] = (
-                f"stick-table type {'ipv6' if keyless else 'string len 36'} size {TABLE_ENTRIES}"
+                f"stick-table type {'ipv6' if by_address else 'string len 36'} size {TABLE_ENTRIES}"
                 f" expire {2 * max(each['window_s'] for each in pair)}s store {rates} peers edge"
             )
-            key = "src" if keyless else "var(txn.subscription)"
+            key = "src" if by_address else "var(txn.subscription)"
             yield (
                 f"http-request track-sc{table // 2} {key} table {name}-{table // 2} if {condition}"
             )
         for nth, each in enumerate(limits):
             window_s, calls = each["window_s"], each["limit_calls"]
             yield (
-                f"http-request return status 429 {problem(429, 'The rate limit is reached.')}"
+                f"http-request return {answer(problems.RATE_LIMITED)}"
                 f" hdr Retry-After {window_s}"
                 f""" hdr RateLimit-Policy '"plan";q={calls};w={window_s}'"""
                 f""" hdr RateLimit '"plan";r=0;t={window_s}'"""
@@ -160,22 +165,17 @@ def _specific_first(route: dict[str, str]) -> tuple[Any, str, str]:
 
 def _granted(snapshot: Document, product: Body, unserved: list[Unserved]) -> Iterator[Body]:
     """Yield the plans whose calls are taken."""
-    keyless = None
+    chosen = keyless(snapshot["plans"]).get(product["id"])
     for plan in snapshot["plans"]:
         limits = [plan["rate_limit"], *plan["more_rate_limits"]]
         limits += [each["rate_limit"] for each in plan["overrides"]]
         if product["id"] not in plan["products"] or plan["auth"]["kind"] == "JWT":
             continue
-        if any(limit and limit["window_s"] > WINDOW_S_MAX for limit in limits):
-            reason = "It has a rate limit over more than 12 days."
-        elif keyless and plan["auth"]["kind"] == "KEYLESS":
-            reason = f"Calls without a key are those of {keyless}."
-        else:
-            keyless = plan["id"] if plan["auth"]["kind"] == "KEYLESS" else keyless
-            yield plan
-            continue
-        told = Unserved(PLAN, plan["id"], reason)
-        if told not in unserved:
+        told = Unserved(PLAN, plan["id"], "It has a rate limit over more than 12 days.")
+        if not any(limit and limit["window_s"] > WINDOW_S_MAX for limit in limits):
+            if plan["auth"]["kind"] != "KEYLESS" or plan["id"] == chosen:
+                yield plan
+        elif told not in unserved:
             unserved.append(told)
 
 
@@ -183,19 +183,15 @@ def _caller(plans: list[Body]) -> Iterator[str]:
     """Yield the rules that let in whose calls are taken."""
     yield "acl is_known var(txn.plan) -m found"
     yield "acl has_key var(txn.hash) -m found"
-    keyless = [plan for plan in plans if plan["auth"]["kind"] == "KEYLESS"]
-    for plan in keyless:
+    for plan in (plan for plan in plans if plan["auth"]["kind"] == "KEYLESS"):
         yield f"http-request set-var(txn.plan) str({plan['id']}) if !has_key"
-    yield (
-        f"http-request return status 401 {problem(401, 'There is no valid key.')}"
-        f""" hdr WWW-Authenticate 'ApiKey header="{KEY_HEADER}"' if !is_known"""
-    )
+    for each, condition in ((KEY_MISSING, "!is_known !has_key"), (KEY_INVALID, "!is_known")):
+        yield (
+            f"http-request return {answer(each)} hdr WWW-Authenticate '{CHALLENGE}' if {condition}"
+        )
     granted = " ".join(plan["id"] for plan in plans)
     yield f"acl is_granted {f'var(txn.plan) -m str {granted}' if granted else 'always_false'}"
-    yield (
-        f"http-request return status 403 {problem(403, 'The key is for another product.')}"
-        " if !is_granted"
-    )
+    yield f"http-request return {answer(problems.NOT_INCLUDED)} if !is_granted"
 
 
 def _quota(plans: list[Body]) -> Iterator[str]:
@@ -206,7 +202,7 @@ def _quota(plans: list[Body]) -> Iterator[str]:
     yield f"acl is_hard var(txn.plan) -m str {' '.join(plan['id'] for plan in hard)}"
     yield "acl is_used_up var(txn.key),field(5,.),sub(txn.now) gt 0"
     yield (
-        f"http-request return status 429 {problem(429, 'The quota is used up.')}"
+        f"http-request return {answer(problems.OVER_QUOTA)}"
         " hdr Retry-After %[var(txn.key),field(5,.),sub(txn.now),div(1000),add(1)]"
         " if is_hard is_used_up"
     )
@@ -254,7 +250,7 @@ def _upstream(
         host = ""
     if not _HOST.fullmatch(host):
         unserved.append(Unserved(VERSION, version["id"], "Its upstream has no HTTP address."))
-        yield "http-request return status 503"
+        yield f"http-request return {answer(problems.UNAVAILABLE)}"
         return
     prefix = _format(url.path.rstrip("/"), _PATH)
     if version["kind"] == "GRAPHQL":

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
 
 import orjson
 
@@ -64,6 +65,7 @@ _MIRRORED = {
 class Child:
     """Where the two sides go on: the unread schemas, and how one gets there.
 
+    `label` is the name of a property, or what a sentence calls what the `keyword` describes.
     `is_text` says that values are written as plain text, so that 1 and "1" look the same;
     `is_exploded` that a single value and a list of one look the same; `is_negated` that the
     schemas are below a `not`, where more is less.
@@ -73,9 +75,19 @@ class Child:
     old: Spot
     new: Spot
     place: Place
+    keyword: str = ""
     is_text: bool = False
     is_exploded: bool = False
     is_negated: bool = False
+
+
+def way(path: tuple[Child, ...]) -> str:
+    """Return in words how one gets there: `"id" of each element of "cats/kittens"`."""
+    steps = []
+    for is_property, children in groupby(path, lambda each: not each.keyword):
+        labels = [each.label for each in children]
+        steps += [f'"{"/".join(labels)}"'] if is_property else labels
+    return " of ".join(reversed(steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +129,17 @@ class Pair:
         keyword = "readOnly" if self.place.is_request else "writeOnly"
         return not property_.at(keyword).flag()
 
-    def within(self, label: str, old: Spot, new: Spot, *, is_negated: bool = False) -> Child:
-        """Return where the pair goes on inside."""
-        is_value = self.place is Place.PARAMETER and label == "items"
+    def within(self, label: str, old: Spot, new: Spot, keyword: str = "") -> Child:
+        """Return where the pair goes on inside, in a property or below a keyword."""
+        is_value = self.place is Place.PARAMETER and keyword == "items"
         return Child(
             label,
             old,
             new,
             self.place if is_value else self.place.within,
+            keyword,
             is_text=self.is_text,
-            is_negated=self.is_negated != is_negated,
+            is_negated=self.is_negated != (keyword == "not"),
         )
 
     def says(

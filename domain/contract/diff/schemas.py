@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from domain.contract.diff.containment import Containment, Outcome, shown
-from domain.contract.diff.pair import Child, Pair, Said, quoted
+from domain.contract.diff.pair import Child, Pair, Said, named, quoted, way
 from domain.contract.diff.same import Sameness
 from domain.contract.diff.spot import Spot
 from domain.contract.diff.terms import Terms
@@ -24,7 +24,7 @@ from domain.contract.rules import (
     schema_values,
 )
 from domain.contract.rules.rest import LEVELS
-from domain.contract.rules.schema_composition import COMPOSITIONS, matched
+from domain.contract.rules.schema_composition import matched
 from domain.contract.rules.schema_objects import described, written
 
 STEPS = 500_000
@@ -56,18 +56,25 @@ RULES: tuple[Callable[[Pair], Iterator[Said]], ...] = (
     lifecycle.properties,
 )
 
-_SINGLE = (
-    "items",
-    "contains",
-    "propertyNames",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-    "contentSchema",
-    "if",
-    "then",
-    "else",
-)
-_NAMED = ("patternProperties", "dependentSchemas")
+_SINGLE = {
+    "items": "each element",
+    "contains": "the required element",
+    "propertyNames": "each property name",
+    "unevaluatedItems": "each element nobody described",
+    "unevaluatedProperties": "each property nobody described",
+    "additionalProperties": "each other property",
+    "contentSchema": "the content",
+    "if": "the condition",
+    "then": "the case where the condition holds",
+    "else": "the other case",
+    "not": "the excluded case",
+}
+_NAMED = {
+    "patternProperties": "each property like",
+    "dependentSchemas": "the case with",
+}
+_PART = {"allOf": "condition", "anyOf": "alternative", "oneOf": "alternative"}
+"""What sentences call what keywords describe."""
 
 
 _REWRITINGS = {
@@ -128,7 +135,7 @@ class Schemas:
         `noun` is what the root is called in a sentence: "the request body". After STEPS pairs the
         comparison is given up with an error that says so.
         """
-        waiting: deque[tuple[Child, str]] = deque([(root, "")])
+        waiting: deque[tuple[Child, tuple[Child, ...]]] = deque([(root, ())])
         seen: set[tuple[object, ...]] = set()
         is_quiet = True
         while waiting:
@@ -144,13 +151,13 @@ class Schemas:
                 yield from self._given_up(where)
                 return
             judged = self._judge(pair)
-            subject = f'In {noun}, "{path}"' if path else noun[:1].upper() + noun[1:]
+            subject = f"In {noun}, {way(path)}" if path else noun[:1].upper() + noun[1:]
             for said, level, witness in judged.said:
                 is_quiet = False
                 sentence = f"{subject} {said.predicate}."
                 yield Finding(said.rule, level, where, said.old, said.new, sentence, witness)
             for each in judged.children:
-                waiting.append((each, f"{path}/{each.label}" if path else each.label))
+                waiting.append((each, (*path, each)))
         if is_quiet and seen:
             yield from self._unsaid(self._pair(root), where, noun)
 
@@ -234,32 +241,27 @@ def _children(pair: Pair) -> Iterator[Child]:
     written_here = {name for side in written(pair) for name in side.properties}
     for name in sorted(had.keys() & has.keys() & written_here):
         yield pair.within(name, had[name], has[name])
-    for keyword in _SINGLE:
-        yield from _both(pair, keyword, old.at(keyword), new.at(keyword))
-    further = [side.at("additionalProperties") for side in (old, new)]
-    if all(each.value is not False for each in further):  # Of closing and opening a rule tells.
-        yield from _both(pair, "additionalProperties", *further)
-    if old.at("not") and new.at("not"):
-        yield pair.within("not", old.at("not"), new.at("not"), is_negated=True)
-    for keyword in _NAMED:
+    for keyword, label in _SINGLE.items():
+        before, after = old.at(keyword), new.at(keyword)
+        is_closing = keyword == "additionalProperties" and (
+            before.value is False or after.value is False
+        )
+        if before and after and not is_closing:  # Of closing and opening a rule tells.
+            yield pair.within(label, before, after, keyword)
+    for keyword, label in _NAMED.items():
         before, after = old.at(keyword), new.at(keyword)
         for name in sorted(before.members().keys() & after.members().keys()):
-            yield pair.within(f"{keyword}[{name}]", before.at(name), after.at(name))
+            yield pair.within(f"{label} {named([name])}", before.at(name), after.at(name), keyword)
     yield from _parts(pair)
-
-
-def _both(pair: Pair, label: str, old: Spot, new: Spot) -> Iterator[Child]:
-    if old.value is not None and new.value is not None:
-        yield pair.within(label, old, new)
 
 
 def _parts(pair: Pair) -> Iterator[Child]:
     old, new = pair.old, pair.new
     places = zip(old.at("prefixItems").elements(), new.at("prefixItems").elements(), strict=False)
-    for index, (before, after) in enumerate(places):
-        yield pair.within(f"prefixItems[{index}]", before, after)
-    for keyword in COMPOSITIONS:
+    for index, (before, after) in enumerate(places, 1):
+        yield pair.within(f"element {index}", before, after, "prefixItems")
+    for keyword, label in _PART.items():
         parts = matched(old.at(keyword).elements(), new.at(keyword).elements())
         for before, after in parts.pairs:
-            index_ = after.pointer.rpartition("/")[2]
-            yield pair.within(f"{keyword}[{index_}]", before, after)
+            number = int(after.pointer.rpartition("/")[2]) + 1
+            yield pair.within(f"{label} {number}", before, after, keyword)

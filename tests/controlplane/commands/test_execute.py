@@ -17,21 +17,15 @@ from controlplane.commands import (
     execute,
 )
 from controlplane.commands.api_product import DefineProduct, PublishProduct
+from controlplane.commands.credential import IssueCredential, RevokeCredential
 from controlplane.commands.plan import DraftPlanVersion, PublishPlanVersion
-from controlplane.commands.subscription import (
-    AcceptSubscription,
-    CancelSubscription,
-    IssueCredential,
-    RevokeCredential,
-)
+from controlplane.commands.subscription import AcceptSubscription, CancelSubscription
 from controlplane.commands.team import FormTeam
 from controlplane.settings import Settings
 from controlplane.store.eventstore import ConflictError, IdempotencyKeyReusedError
 from domain.aggregate import DomainError
 from domain.credential import CredentialUnknownError
-from domain.subscription import (
-    SubscriptionNotActiveError,
-)
+from domain.subscription_life import SubscriptionNotActiveError
 from domain.text import LabelInvalidError, ProseInvalidError
 from tests.controlplane.commands.world import FREE, do, world
 from tests.given import AUDITOR, OWNER

@@ -27,7 +27,12 @@ from controlplane.commands.review import (
     SubmitVersion,
 )
 from controlplane.store.eventstore import Receipt
-from domain.api_version import ApiVersion
+from domain.api_version import (
+    ApiVersion,
+    ContractUnchangedError,
+    RevisionBreaksError,
+    VersionNotRevisableError,
+)
 from domain.contract.gate import GateResult
 from domain.contract_policy import (
     ContractPolicy,
@@ -36,19 +41,16 @@ from domain.contract_policy import (
     NoticeDays,
     RuleLevel,
 )
-from domain.version_life import (
+from domain.review import (
     ChangesCommentMissingError,
-    ContractUnchangedError,
     FourEyesError,
     GateFailedError,
     GateOpenError,
     OverrideReasonMissingError,
     ReviewOutdatedError,
-    RevisionBreaksError,
     VersionNotApprovedError,
     VersionNotDraftError,
     VersionNotInReviewError,
-    VersionNotRevisableError,
 )
 from tests.controlplane.commands.world import BREAKING, begun, do, established
 from tests.given import AT, MANAGER, OWNER, PETSTORE

@@ -10,8 +10,9 @@ from controlplane import secret
 from controlplane.app import App, running
 from controlplane.commands import Answer, Command, execute
 from controlplane.commands.access_token import IssueToken
+from controlplane.commands.credential import IssueCredential
 from controlplane.commands.organization import EstablishOrganization
-from controlplane.commands.subscription import AcceptSubscription, IssueCredential
+from controlplane.commands.subscription import AcceptSubscription
 from controlplane.commands.team import FormTeam
 from domain.access_token import AccessToken, Role
 from domain.subscription import Subscription

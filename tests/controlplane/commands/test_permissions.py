@@ -22,18 +22,26 @@ from controlplane.commands.api_product import (
 )
 from controlplane.commands.api_version import (
     BlockVersion,
+    ChooseUpstream,
     DefineVersion,
     DeprecateVersion,
     ReinstateVersion,
     RetireVersion,
     ScheduleVersionSunset,
     UnblockVersion,
+    WithdrawUpstream,
     WithdrawVersion,
     WithdrawVersionDeprecation,
 )
 from controlplane.commands.application import RegisterApplication, RenameApplication
 from controlplane.commands.contract_policy import SetContractPolicy
 from controlplane.commands.contract_test import RecordContractTest
+from controlplane.commands.credential import (
+    ImportCredential,
+    IssueCredential,
+    RevokeCredential,
+    RotateCredential,
+)
 from controlplane.commands.gateway import (
     DrainGateway,
     NoteGateway,
@@ -83,13 +91,9 @@ from controlplane.commands.subscription import (
     AcceptTerms,
     CancelSubscription,
     ExpireSubscription,
-    ImportCredential,
-    IssueCredential,
     RejectSubscription,
     RequestSubscription,
     ResumeSubscription,
-    RevokeCredential,
-    RotateCredential,
     SuspendSubscription,
     TransferSubscription,
 )
@@ -181,6 +185,8 @@ ALLOWED: dict[type[Command], set[Role]] = {
     PublishProduct: {OWNER, MANAGER},
     PublishVersion: {OWNER, MANAGER},
     ReviseVersion: {OWNER, MANAGER},
+    ChooseUpstream: {OWNER, MANAGER},
+    WithdrawUpstream: {OWNER, MANAGER},
     SubmitVersion: {OWNER, MANAGER},
     ApproveVersion: {OWNER, MANAGER},
     RequestChanges: {OWNER, MANAGER},

@@ -12,8 +12,8 @@ from controlplane.app import App, running
 from controlplane.auth import authenticate
 from controlplane.commands import execute
 from controlplane.commands.access_token import IssueToken, RevokeToken
+from controlplane.commands.credential import IssueCredential
 from controlplane.commands.organization import EstablishOrganization
-from controlplane.commands.subscription import IssueCredential
 from controlplane.commands.team import RegisterDeveloper
 from controlplane.settings import Settings
 from domain.access_token import AccessToken, Role

@@ -7,28 +7,22 @@ from dataclasses import replace
 import pytest
 
 from controlplane.app import App, running
-from controlplane.commands import (
-    execute,
-)
+from controlplane.commands import execute
 from controlplane.commands.api_product import DefineProduct, PublishProduct
 from controlplane.commands.api_version import DefineVersion
+from controlplane.commands.credential import IssueCredential, RevokeCredential
 from controlplane.commands.plan import DraftPlanVersion, PublishPlanVersion
 from controlplane.commands.subscription import (
     AcceptSubscription,
     CancelSubscription,
-    IssueCredential,
     RejectSubscription,
     RequestSubscription,
-    RevokeCredential,
 )
 from domain.api_product import ProductNotDraftError
 from domain.plan import PlanNotPublishedError
 from domain.reservation import AlreadyTakenError
-from domain.subscription import (
-    Subscription,
-    SubscriptionNotActiveError,
-    SubscriptionNotPendingError,
-)
+from domain.subscription import Subscription
+from domain.subscription_life import SubscriptionNotActiveError, SubscriptionNotPendingError
 from tests.controlplane.commands.world import FREE, begun, do, published_plan, world
 from tests.given import OWNER, PETSTORE
 

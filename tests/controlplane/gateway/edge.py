@@ -17,10 +17,11 @@ from controlplane.commands.access_token import IssueToken
 from controlplane.commands.api_product import DefineProduct, PublishProduct
 from controlplane.commands.api_version import DefineVersion
 from controlplane.commands.application import RegisterApplication
+from controlplane.commands.credential import IssueCredential
 from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
 from controlplane.commands.review import PublishVersion
-from controlplane.commands.subscription import IssueCredential, RequestSubscription
+from controlplane.commands.subscription import RequestSubscription
 from controlplane.commands.team import FormTeam
 from controlplane.context import Caller
 from controlplane.gateway.delivery import Delivery

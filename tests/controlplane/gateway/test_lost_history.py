@@ -7,8 +7,8 @@ import pytest
 
 from controlplane import app as composition
 from controlplane.app import App
+from controlplane.commands.credential import RevokeCredential
 from controlplane.commands.gateway_config import ConfirmEpoch
-from controlplane.commands.subscription import RevokeCredential
 from controlplane.gateway.agent.held import Held
 from domain.gateway_group import EpochConfirmedError, EpochNotCurrentError
 from domain.routing import Document

@@ -18,7 +18,8 @@ from controlplane import gateway
 from controlplane.app import App
 from controlplane.commands.access_token import RevokeToken
 from controlplane.commands.api_product import DefineProduct
-from controlplane.commands.subscription import CancelSubscription, RevokeCredential
+from controlplane.commands.credential import RevokeCredential
+from controlplane.commands.subscription import CancelSubscription
 from controlplane.gateway import mirrors
 from controlplane.gateway.delivery import Delivery
 from controlplane.gateway.document import snapshot
@@ -165,7 +166,7 @@ async def test_a_held_poll_is_woken_by_a_revocation_in_another_process(
     assert {await each.text() for each in answers} == {await answers[0].text()}
     assert keys_of(await answers[0].json()) == []
     assert took_s < 0.7
-    assert client.delivery.waiting == 0
+    await client.held(0)
 
 
 async def test_a_held_poll_ends_with_304_when_nothing_happens(

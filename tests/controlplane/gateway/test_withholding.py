@@ -10,8 +10,9 @@ from controlplane import app as composition
 from controlplane.app import App
 from controlplane.commands.api_product import DeprecateProduct, ReinstateProduct, RetireProduct
 from controlplane.commands.api_version import BlockVersion
+from controlplane.commands.credential import RevokeCredential
 from controlplane.commands.gateway_config import IntendConfigShrink, ReleaseConfig
-from controlplane.commands.subscription import CancelSubscription, RevokeCredential
+from controlplane.commands.subscription import CancelSubscription
 from controlplane.gateway import withholding
 from controlplane.gateway.document import snapshot
 from controlplane.store.eventstore import head

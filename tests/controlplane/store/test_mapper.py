@@ -20,7 +20,8 @@ from domain.aggregate import Aggregate
 from domain.api_version import ApiVersion
 from domain.events import EVENTS, VALUES
 from domain.plan import Plan, PlanTerms, Price
-from domain.subscription import Subscription, SubscriptionState
+from domain.subscription import Subscription
+from domain.subscription_life import SubscriptionState
 from tests.given import AT, WHY
 from tests.histories import any_event
 

@@ -190,3 +190,36 @@ def test_operations_beside_the_reference_of_a_path_are_compared() -> None:
 
     old, new = paths(post={"responses": {}}), paths()
     assert compare(old, new) == ["ERROR api-removed-without-deprecation"]
+
+
+def listed(schema: Any) -> Any:
+    return {"type": "array", "items": schema}
+
+
+@pytest.mark.parametrize(
+    ("around", "way"),
+    [
+        (lambda inner: inner, "The body of the request"),
+        (listed, "In the body of the request, each element"),
+        (
+            lambda inner: {"properties": {"pets": listed({"properties": {"name": inner}})}},
+            'In the body of the request, "name" of each element of "pets"',
+        ),
+        (
+            lambda inner: {"properties": {"items": {"properties": {"rows": listed(inner)}}}},
+            'In the body of the request, each element of "items/rows"',
+        ),
+        (
+            lambda inner: {"prefixItems": [{}, {"additionalProperties": inner}]},
+            "In the body of the request, each other property of element 2",
+        ),
+        (
+            lambda inner: {"patternProperties": {"^x": {"allOf": [inner]}}},
+            'In the body of the request, condition 1 of each property like "^x"',
+        ),
+    ],
+)
+def test_a_sentence_tells_the_way_in_words(around: Any, way: str) -> None:
+    old, new = (document(around({"maxLength": most})) for most in (9, 5))
+    (finding,) = rest_differences(old, new, TERMS)
+    assert finding.sentence == f"{way} must have at most this many characters: 5, before 9."

@@ -1,0 +1,60 @@
+"""What Envoys say they run, part by part, to whichever process they ask: kept for all of them."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from controlplane.gateway.acknowledgement import Heard, gateways
+from controlplane.gateway.document import Cursor
+from controlplane.store import Connection
+
+# Rows are locked in one order. What is the same as before is no write.
+_SAY = (
+    "INSERT INTO envoy_parts AS known (organization_id, gateway_id, part, version)"
+    " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) ORDER BY 1, 2, 3"
+    " ON CONFLICT (organization_id, gateway_id, part) DO UPDATE SET version = EXCLUDED.version"
+    " WHERE known.version <> EXCLUDED.version"
+)
+_PARTS = (
+    "SELECT gateway_id, part, version, epoch, position FROM envoy_parts"
+    " LEFT JOIN gateway_acknowledgements USING (organization_id, gateway_id)"
+    " WHERE (organization_id, gateway_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"
+)
+
+
+class PartRuns(NamedTuple):
+    """An Envoy says which version of a part it runs."""
+
+    gateway: Heard
+    part: str
+    version: str
+
+
+class EnvoyRuns(NamedTuple):
+    """Which version of each part an Envoy runs, whoever was told."""
+
+    versions: Mapping[str, str]
+    acknowledged: Cursor | None
+    """The configuration that it was last known to run."""
+
+
+async def say(connection: Connection, said: Sequence[PartRuns]) -> list[EnvoyRuns]:
+    """Keep what Envoys say of their parts; return of each what it runs altogether.
+
+    Two statements and no transaction: of two processes that are told at once of two parts, the
+    one that commits last reads what both were told.
+    """
+    which = gateways(said)
+    await connection.execute(
+        _SAY, *which, [each.part for each in said], [each.version for each in said]
+    )
+    versions: dict[UUID, dict[str, str]] = defaultdict(dict)
+    acknowledged: dict[UUID, Cursor | None] = {}
+    for row in await connection.fetch(_PARTS, *which):
+        id_ = row["gateway_id"]
+        versions[id_][row["part"]] = row["version"]
+        known = row["position"] is not None
+        acknowledged[id_] = Cursor(row["epoch"], row["position"]) if known else None
+    ids = [each.gateway.gateway_id for each in said]
+    return [EnvoyRuns(versions[id_], acknowledged[id_]) for id_ in ids]
