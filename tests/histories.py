@@ -270,7 +270,7 @@ class History:
             self._review_version(thing, verb, at, why)
         elif verb == 5 and thing.in_service:
             _revise(thing, at, why)
-        elif verb == 4 and thing.state is not VersionState.RETIRED:
+        elif verb == 4 and thing.state is VersionState.PUBLISHED:
             _move(thing, at, why)
         elif verb > 1 and thing.state is VersionState.PUBLISHED:
             thing.deprecate(sunset_at=None, successor=None, link="", at=at, why=why)
