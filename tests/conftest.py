@@ -20,6 +20,8 @@ from tests.given import AT
 # The machine is shared: an example may take as long as it takes, and there are a few dozen.
 hypothesis.settings.register_profile("controlplane", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("controlplane")
+# Some hundred processes are started: if none may keep its bytecode, each takes a second more.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 DATABASES = itertools.count(1)
 
 
