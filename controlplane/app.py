@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 from asyncpg import Connection, Record
@@ -17,6 +17,7 @@ from controlplane.auth import Bearers
 from controlplane.context import Caller, Context, Services
 from controlplane.contracts.judge import Judge
 from controlplane.gateway.mirrors import Mirrors
+from controlplane.ids import random_id
 from controlplane.processes.timer import keep_time
 from controlplane.settings import Settings
 from controlplane.store import UNREACHABLE, Pool
@@ -113,7 +114,7 @@ async def running(
     settings: Settings | None = None,
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    new_id: Callable[[], UUID] = uuid4,
+    new_id: Callable[[], UUID] = random_id,
     entropy: Callable[[int], bytes] = secrets.token_bytes,
     follow: bool = True,
 ) -> AsyncIterator[App]:
@@ -167,7 +168,7 @@ async def running(
             *(store, vault, pool, now, new_id, entropy, history.epoch, judge, budget_s),
             log_commands=settings.log_commands,
         )
-        projector = Projector(pool, PROJECTIONS, budget_s)
+        projector = Projector(pool, PROJECTIONS, budget_s, store.recent)
         await projector.prepare()
         await stack.enter_async_context(writer.running())
         if follow:

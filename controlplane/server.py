@@ -60,7 +60,7 @@ class Site:
         application = web.Application(
             middlewares=[
                 self._outermost(),
-                cors.middleware(settings.origins),
+                *([cors.middleware(settings.origins)] if settings.origins else ()),
                 http.middleware(self._app),
             ],
             client_max_size=settings.body_limit_bytes,

@@ -55,6 +55,18 @@ class TooManyUpstreamsError(DomainError):
     """A version has at most 20 upstreams, one for each environment."""
 
 
+class UpstreamUnchangedError(DomainError):
+    """The calls of this environment are forwarded there already."""
+
+
+class UpstreamUnknownError(DomainError):
+    """The version has no upstream for this environment."""
+
+
+class VersionRetiredError(DomainError):
+    """A retired version is forwarded nowhere; reinstate it first."""
+
+
 @dataclass(frozen=True)
 class Upstream(Value):
     """Where the calls of one environment are forwarded to."""
@@ -75,6 +87,8 @@ class ApiVersion(VersionReview):
         self.number = ""
         self.contract_sha256 = ""
         self.revision = 0
+        self.upstreams: dict[str, str] = {}
+        """Where the calls of each environment are forwarded to."""
 
     @classmethod
     def define(
@@ -158,6 +172,34 @@ class ApiVersion(VersionReview):
             gate=gate,
         )
 
+    def choose_upstream(self, environment: str, url: str, *, at: datetime, why: Why) -> None:
+        """Forward the calls of an environment to a server, in place of the one before.
+
+        Raises VersionRetiredError, SlugInvalidError, UrlInvalidError, UpstreamUnchangedError,
+        TooManyUpstreamsError.
+        """
+        self._require_not_retired()
+        chosen = Upstream(text.slug(environment, "environment"), text.url(url, "url"))
+        if self.upstreams.get(environment) == url:
+            raise UpstreamUnchangedError("url")
+        if len(self.upstreams | {environment: url}) > UPSTREAMS:
+            raise TooManyUpstreamsError("environment")
+        self.emit(self.UpstreamChosen, at, why, upstream=chosen)
+
+    def withdraw_upstream(self, environment: str, *, at: datetime, why: Why) -> None:
+        """Forward the calls of an environment nowhere, where no gateway serves it from then on.
+
+        Raises VersionRetiredError, UpstreamUnknownError.
+        """
+        self._require_not_retired()
+        if environment not in self.upstreams:
+            raise UpstreamUnknownError("environment")
+        self.emit(self.UpstreamWithdrawn, at, why, environment=environment)
+
+    def _require_not_retired(self) -> None:
+        if self.state is VersionState.RETIRED:
+            raise VersionRetiredError
+
     def record_test(self, test: ContractTest, *, at: datetime, why: Why) -> None:
         """Remember a contract test. Raises ContractTestInvalidError, UrlInvalidError."""
         test.require_valid(self.contract_sha256)
@@ -191,6 +233,7 @@ class ApiVersion(VersionReview):
             aggregate.api = self.api
             aggregate.number = self.number
             aggregate.contract_sha256 = self.contract_sha256
+            aggregate.upstreams = {each.environment: each.url for each in self.upstreams}
 
     @dataclass(frozen=True)
     class Revised(Aggregate.Event):
@@ -211,6 +254,33 @@ class ApiVersion(VersionReview):
             aggregate.contract_sha256 = self.contract_sha256
             aggregate.revision = self.revision
             aggregate.overridden = None
+
+    @dataclass(frozen=True)
+    class UpstreamChosen(Aggregate.Event):
+        """The calls of an environment are forwarded to a server, or to another than before."""
+
+        TOPIC = "api_version.upstream_chosen"
+        upstream: Upstream
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Know where they go."""
+            chosen = {self.upstream.environment: self.upstream.url}
+            aggregate.upstreams = {**aggregate.upstreams, **chosen}
+
+    @dataclass(frozen=True)
+    class UpstreamWithdrawn(Aggregate.Event):
+        """The calls of an environment are forwarded nowhere any more."""
+
+        TOPIC = "api_version.upstream_withdrawn"
+        environment: str
+
+        def apply(self, aggregate: "ApiVersion") -> None:
+            """Forget where they went."""
+            aggregate.upstreams = {
+                environment: url
+                for environment, url in aggregate.upstreams.items()
+                if environment != self.environment
+            }
 
     @dataclass(frozen=True)
     class ContractTested(Aggregate.Event):

@@ -185,6 +185,12 @@ class Plan(Aggregate):
             raise PlanNotForTeamError("plan_id")
         return self.published_number
 
+    @property
+    def lets_in_everyone(self) -> bool:
+        """Whether its products are called without a key."""
+        on_sale = self.state in {PlanState.PUBLISHED, PlanState.DEPRECATED}
+        return on_sale and self.auth_kind == AuthKind.KEYLESS.value
+
     def is_for(self, team_id: UUID) -> bool:
         """Tell whether the plan is offered to a team."""
         return self.team_ids is None or team_id in self.team_ids

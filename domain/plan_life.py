@@ -42,6 +42,10 @@ class PlanKeylessError(DomainError):
     """A keyless plan is called without a subscription, and cannot be subscribed to."""
 
 
+class KeylessPlanExistsError(DomainError):
+    """Calls to a product without a key are those of one plan; close that, or have it take keys."""
+
+
 class PlanNotForTeamError(DomainError):
     """The plan is offered to other teams only."""
 

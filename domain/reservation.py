@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 from domain.aggregate import Aggregate, DomainError, First, Why
 
+NOBODY = UUID(int=0)
 NAMESPACE = UUID("7f3f0f7e-52b1-5d0c-9a3e-0a7c4e6f1d2b")
 
 
@@ -20,7 +21,7 @@ class Reservation(Aggregate):
     TOPIC = "reservation"
 
     def __init__(self) -> None:
-        self.holder_id = UUID(int=0)
+        self.holder_id = NOBODY
 
     @staticmethod
     def stream(organization: str, kind: str, value: str) -> UUID:
@@ -37,12 +38,44 @@ class Reservation(Aggregate):
         """
         return cls.begin(cls.Taken, reservation_id, at, why, kind=kind, holder_id=holder_id)
 
+    def reuse(self, holder_id: UUID, *, at: datetime, why: Why) -> None:
+        """Take a value that was released. Raises AlreadyTakenError."""
+        if self.holder_id != NOBODY:
+            raise AlreadyTakenError
+        self.emit(self.Reused, at, why, holder_id=holder_id)
+
+    def release(self, *, at: datetime, why: Why) -> None:
+        """Leave the value to whoever takes it next; again does nothing."""
+        if self.holder_id != NOBODY:
+            self.emit(self.Released, at, why)
+
     @dataclass(frozen=True)
     class Taken(First):
         """A value came into use."""
 
         TOPIC = "reservation.taken"
         kind: str
+        holder_id: UUID
+
+        def apply(self, aggregate: "Reservation") -> None:
+            """Know who holds it."""
+            aggregate.holder_id = self.holder_id
+
+    @dataclass(frozen=True)
+    class Released(Aggregate.Event):
+        """A value went out of use."""
+
+        TOPIC = "reservation.released"
+
+        def apply(self, aggregate: "Reservation") -> None:
+            """Know that nobody holds it."""
+            aggregate.holder_id = NOBODY
+
+    @dataclass(frozen=True)
+    class Reused(Aggregate.Event):
+        """A value that was released came into use again."""
+
+        TOPIC = "reservation.reused"
         holder_id: UUID
 
         def apply(self, aggregate: "Reservation") -> None:

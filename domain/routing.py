@@ -118,6 +118,12 @@ def revised(body: Body, kind: str, operations: Iterable[Operation]) -> Body:
     return {**body, "kind": kind, "routes": _routes(kind, operations)}
 
 
+def with_upstream(row: Body, environment: str, url: str | None) -> Body:
+    """Return the row of a version whose calls of an environment go elsewhere; None for nowhere."""
+    upstreams = {name: at for name, at in row["upstreams"].items() if name != environment}
+    return {**row, "upstreams": upstreams | ({environment: url} if url else {})}
+
+
 def _routes(kind: str, operations: Iterable[Operation]) -> list[Body]:
     if kind == "GRAPHQL":
         return [_route("POST /", "POST", "/")]

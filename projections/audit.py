@@ -28,16 +28,15 @@ TABLES: tuple[Table, ...] = (AUDIT,)
 EVENTS: tuple[type[Aggregate.Event], ...] = EVERY_EVENT
 
 
-def keys(recorded: Recorded) -> tuple[Key, ...]:
-    """Return the row of the event itself."""
-    return (Key(AUDIT, (recorded.organization_id, recorded.position)),)
+def keys(_: Recorded) -> tuple[Key, ...]:
+    """Return nothing: no row is ever read."""
+    return ()
 
 
 def project(recorded: Recorded, rows: Rows) -> None:
     """Add the row of the event."""
     event = recorded.event
-    (key,) = keys(recorded)
-    rows[key] = {
+    rows[Key(AUDIT, (recorded.organization_id, recorded.position))] = {
         "noun": event.TOPIC.partition(".")[0],
         "noun_id": event.originator_id,
         "noun_version": event.originator_version,

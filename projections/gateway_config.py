@@ -13,15 +13,15 @@ from domain import routing
 from domain.aggregate import Aggregate
 from domain.api_product import ApiProduct
 from domain.api_version import ApiVersion
-from domain.credential import HashAlgorithm
 from domain.gateway_group import GatewayGroup
 from domain.plan import Plan
 from domain.plan_terms import AuthKind
 from domain.subscription import Subscription
+from projections import enforced_rows
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "gateway_config"
-VERSION = 4
+VERSION = 5
 CONFIG = Table(
     "config",
     key={"organization_id": "uuid", "kind": "text", "id": "text"},
@@ -59,6 +59,8 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     ApiProduct.Reinstated,
     ApiVersion.Defined,
     ApiVersion.Revised,
+    ApiVersion.UpstreamChosen,
+    ApiVersion.UpstreamWithdrawn,
     ApiVersion.Published,
     ApiVersion.PublicationWithdrawn,
     ApiVersion.Deprecated,
@@ -135,7 +137,7 @@ def project(recorded: Recorded, rows: Rows) -> None:
             rows[key] = _draft(routing.group(id_, slug, environment, products, position))
             _open(recorded, rows, key)
         case GatewayGroup.Event():
-            _change(recorded, rows, key, _decided(event, _body(rows[key])))
+            _change(recorded, rows, key, enforced_rows.decided(event, _body(rows[key])))
         case Subscription.Requested(originator_id=id_, application_id=application_id):
             rows[key] = _draft(
                 routing.subscription(id_, application_id, event.plan_id, event.plan_version)
@@ -148,7 +150,7 @@ def project(recorded: Recorded, rows: Rows) -> None:
         case Subscription.Suspended() | Subscription.Expired() | Subscription.Cancelled():
             _close(recorded, rows, key)
         case _:
-            _change(recorded, rows, key, _subscribed(event, _body(rows[key])))
+            _change(recorded, rows, key, enforced_rows.subscribed(event, _body(rows[key])))
 
 
 def _offer(recorded: Recorded, rows: Rows, key: Key) -> None:
@@ -186,38 +188,20 @@ def _end_keyless(recorded: Recorded, rows: Rows, key: Key) -> None:
 def _live(recorded: Recorded, rows: Rows, key: Key) -> None:
     """Have a product or a version be routed to as long as it is granted and not blocked."""
     row, event = rows[key], recorded.event
-    body, granted, blocked = _body(row), bool(row.get("granted")), bool(row.get("blocked"))
+    granted, blocked = bool(row.get("granted")), bool(row.get("blocked"))
     match event:
-        case ApiProduct.Published() | ApiVersion.Published():
-            granted = True
-        case (
-            ApiProduct.PublicationWithdrawn()
-            | ApiVersion.PublicationWithdrawn()
-            | ApiProduct.Retired()
-            | ApiVersion.Retired()
-        ):
+        case ApiProduct.PublicationWithdrawn() | ApiVersion.PublicationWithdrawn():
             granted = False
-        case ApiProduct.Deprecated(sunset_at=sunset_at):
-            body = routing.deprecated(body, since=event.timestamp, sunset_at=sunset_at)
-        case ApiVersion.Deprecated(sunset_at=sunset_at, successor_id=successor):
-            body = routing.deprecated(
-                body,
-                since=event.timestamp,
-                sunset_at=sunset_at,
-                successor=str(successor) if successor else None,
-                link=event.link or None,
-            )
-        case ApiProduct.SunsetScheduled() | ApiVersion.SunsetScheduled():
-            body = routing.with_sunset(body, event.sunset_at)
-        case ApiProduct.DeprecationWithdrawn() | ApiVersion.DeprecationWithdrawn():
-            body = routing.recommended(body)
-        case ApiProduct.Reinstated() | ApiVersion.Reinstated():
-            granted, body = True, routing.with_sunset(body, None)
+        case ApiProduct.Retired() | ApiVersion.Retired():
+            granted = False
         case ApiVersion.Blocked() | ApiVersion.Unblocked():
             blocked = isinstance(event, ApiVersion.Blocked)
-        case ApiVersion.Revised(contract_kind=kind, operations=operations):
-            body = routing.revised(body, kind, operations)
+        case ApiProduct.Published() | ApiVersion.Published():
+            granted = True
+        case ApiProduct.Reinstated() | ApiVersion.Reinstated():
+            granted = True
     row |= {"granted": granted, "blocked": blocked}
+    body = enforced_rows.offered(event, _body(row))
     _become(recorded, rows, key, body, holds=granted and not blocked)
 
 
@@ -255,50 +239,6 @@ def _version(event: ApiVersion.Defined) -> routing.Body:
     )
 
 
-def _decided(event: GatewayGroup.Event, body: routing.Body) -> routing.Body:
-    match event:
-        case GatewayGroup.EpochConfirmed(epoch=epoch):
-            return {**body, "confirmed_epoch": epoch}
-        case GatewayGroup.ConfigReleased(upto_position=position):
-            return {**body, "released_position": position}
-        case GatewayGroup.ConfigShrinkIntended(until=until):
-            return {**body, "shrink_intended_until": until.isoformat()}
-    raise AssertionError(event.TOPIC)
-
-
-def _subscribed(event: Aggregate.Event, body: routing.Body) -> routing.Body:
-    match event:
-        case Subscription.Transferred():
-            moved = routing.on_plan(body, event.plan_id, event.plan_version)
-            return routing.until(moved, event.expires_at)
-        case Subscription.CredentialIssued(credential_id=key_id):
-            return _with_key(event, body, key_id, event.sha256, event.sha1)
-        case Subscription.CredentialRotated(successor_id=key_id):
-            ending = routing.with_key_until(body, event.credential_id, event.overlap_ends_at)
-            return _with_key(event, ending, key_id, event.sha256, event.sha1)
-        case Subscription.CredentialImported(credential_id=key_id):
-            known = {event.algorithm: event.digest}
-            forms = HashAlgorithm.SHA256_HEX.value, HashAlgorithm.SHA1_BASE64.value
-            return _with_key(event, body, key_id, *map(known.get, forms))
-        case Subscription.CredentialRevoked():
-            return routing.without_key(body, event.credential_id)
-    raise AssertionError(event.TOPIC)
-
-
-def _with_key(
-    event: Subscription.CredentialIssued
-    | Subscription.CredentialRotated
-    | Subscription.CredentialImported,
-    body: routing.Body,
-    key_id: str,
-    sha256: str | None,
-    sha1: str | None,
-) -> routing.Body:
-    return routing.with_key(
-        body, key_id=key_id, sha256=sha256, sha1=sha1, not_after=event.not_after
-    )
-
-
 def _draft(body: routing.Body) -> Row:
     return {"body": routing.canonical(body).decode()}
 
@@ -324,9 +264,7 @@ def _change(recorded: Recorded, rows: Rows, key: Key, body: routing.Body) -> Non
     row = rows[key]
     if _holds(row):
         row["until_position"] = recorded.position
-        _archive(rows, key)
-        row |= {"from_position": recorded.position, "until_position": None}
-        _move(recorded, rows)
+        _open(recorded, rows, key)
     else:
         # Suspended: it holds nothing, and what it will hold is no longer what it held.
         _archive(rows, key)

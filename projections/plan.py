@@ -66,13 +66,11 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
 
 
 def keys(recorded: Recorded) -> Iterator[Key]:
-    """Return the rows of the plan, of the version meant and of the one it follows."""
+    """Return the rows of the plan, and of the version that another one follows."""
     organization_id, event = recorded.organization_id, recorded.event
     yield Key(PLAN, (organization_id, event.originator_id))
-    if isinstance(event, Plan.VersionDrafted | Plan.VersionPublished):
-        for number in (event.plan_version - 1, event.plan_version):
-            if number:
-                yield Key(PLAN_VERSION, (organization_id, event.originator_id, number))
+    if isinstance(event, Plan.VersionPublished) and event.plan_version > 1:
+        yield Key(PLAN_VERSION, (organization_id, event.originator_id, event.plan_version - 1))
 
 
 def project(recorded: Recorded, rows: Rows) -> None:

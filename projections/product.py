@@ -13,7 +13,7 @@ from domain.version_life import VersionState
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "product"
-VERSION = 6
+VERSION = 7
 REVISION_ORDINALS = 1_000_000
 """Operations of each revision of a contract are numbered from a multiple of it."""
 PRODUCT = Table(
@@ -120,6 +120,8 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     ApiVersion.Blocked,
     ApiVersion.Unblocked,
     ApiVersion.ContractTested,
+    ApiVersion.UpstreamChosen,
+    ApiVersion.UpstreamWithdrawn,
 )
 
 
@@ -157,18 +159,22 @@ def project(recorded: Recorded, rows: Rows) -> None:
         case ApiVersion.Submitted():
             gate = event.gate and orjson.dumps(event.gate, str).decode()
             row |= {"state": VersionState.IN_REVIEW.value, "listed": False, "gate": gate}
-        case ApiVersion.Blocked() | ApiVersion.Unblocked() | ApiVersion.ContractTested():
-            row |= _befell(event)
+        case ApiVersion.UpstreamChosen() | ApiVersion.UpstreamWithdrawn():
+            row["upstreams"] = _moved(event, orjson.loads(str(row["upstreams"])))
         case _:
-            row |= _lived(event)
+            row |= _befell(event) or _lived(event)
 
 
-def _befell(event: ApiVersion.Blocked | ApiVersion.Unblocked | ApiVersion.ContractTested) -> Row:
-    """Return what changes beside the life of a version."""
-    if isinstance(event, ApiVersion.ContractTested):
-        tested = {"at": event.timestamp.isoformat(), **asdict(event.test)}
-        return {"last_test": orjson.dumps(tested).decode()}
-    return {"blocked_at": event.timestamp if isinstance(event, ApiVersion.Blocked) else None}
+def _befell(event: Aggregate.Event) -> Row:
+    """Return what changes beside the life of a version; nothing if it is a step of that."""
+    match event:
+        case ApiVersion.ContractTested():
+            tested = {"at": event.timestamp.isoformat(), **asdict(event.test)}
+            return {"last_test": orjson.dumps(tested).decode()}
+        case ApiVersion.Blocked() | ApiVersion.Unblocked():
+            blocked = isinstance(event, ApiVersion.Blocked)
+            return {"blocked_at": event.timestamp if blocked else None}
+    return {}
 
 
 def _lived(event: Aggregate.Event) -> Row:
@@ -216,6 +222,18 @@ def _defined(event: ApiVersion.Defined) -> Row:
         "link": "",
         **_state(ProductState.DRAFT),
     }
+
+
+def _moved(
+    event: ApiVersion.UpstreamChosen | ApiVersion.UpstreamWithdrawn, upstreams: list[dict[str, str]]
+) -> str:
+    """Return the upstreams of a version after one of them moved; a new one is the last."""
+    by_environment = {each["environment"]: each for each in upstreams}
+    if isinstance(event, ApiVersion.UpstreamChosen):
+        by_environment[event.upstream.environment] = vars(event.upstream)
+    else:
+        by_environment.pop(event.environment)
+    return orjson.dumps(list(by_environment.values())).decode()
 
 
 def _contract(event: ApiVersion.Defined | ApiVersion.Revised) -> Row:

@@ -30,9 +30,9 @@ def _uuid(text: str) -> UUID:
 class Table:
     """A table of a read model: its columns and their PostgreSQL types, the key's apart.
 
-    A list is kept as jsonb text: columns are sent as arrays, which cannot nest. `indexes` are
-    column lists after the key's, `texts` expressions of the type tsvector; `appends` says that
-    no row is ever read back or changed.
+    A list is kept as jsonb, of which a row holds the text. `indexes` are column lists after the
+    key's, `texts` expressions of the type tsvector; `appends` says that no row is ever read back
+    or changed.
     """
 
     name: str
@@ -64,7 +64,7 @@ class ReadModel(Protocol):
     """The events it folds; all others are passed over unread."""
 
     def keys(self, recorded: Recorded) -> Iterable[Key]:
-        """Name the rows `project` reads or changes for this event."""
+        """Name the rows `project` reads for this event; there may be others it only writes."""
 
     def project(self, recorded: Recorded, rows: Rows) -> None:
         """Change the rows, which hold those of `keys` that exist, as the event says."""

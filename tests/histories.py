@@ -231,6 +231,11 @@ class History:
                 thing.rename(f"Name {verb}", at=at, why=why)
             case ReleaseLine():
                 thing.release(UUID(int=verb), f"{verb}.0.0", at=at, why=why)
+            case Reservation():
+                if verb % 2:
+                    thing.release(at=at, why=why)
+                else:
+                    thing.reuse(UUID(int=verb), at=at, why=why)
             case Organization() if verb % 3 == 0:
                 thing.adopt_contract_policy(POLICY, frozenset(), at=at, why=why)
             case Organization() if verb % 2:
@@ -266,6 +271,8 @@ class History:
             self._review_version(thing, verb, at, why)
         elif verb == 5 and thing.in_service:
             _revise(thing, at, why)
+        elif verb == 4 and thing.state is VersionState.PUBLISHED:
+            _move(thing, at, why)
         elif verb > 1 and thing.state is VersionState.PUBLISHED:
             thing.deprecate(sunset_at=None, successor=None, link="", at=at, why=why)
         else:
@@ -330,6 +337,14 @@ class History:
                 thing.withdraw(at=at, why=why)
             case _:
                 thing.rewrite(title=f"Title {verb}", source="# New", at=at, why=why)
+
+
+def _move(thing: ApiVersion, at: datetime, why: Why) -> None:
+    """Have the calls of an environment go nowhere, or there again, or of one more somewhere."""
+    if "live" in thing.upstreams:
+        thing.withdraw_upstream("live", at=at, why=why)
+    else:
+        thing.choose_upstream("live", f"https://{thing.version}.example", at=at, why=why)
 
 
 def _revise(thing: ApiVersion, at: datetime, why: Why) -> None:

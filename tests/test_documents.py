@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from controlplane import audit
 from controlplane.auth import PERMISSIONS
 from controlplane.cli import cli
-from controlplane.gateway import delivery, endpoint, policy, poll
+from controlplane.gateway import crowd, endpoint, policy, poll
 from controlplane.graphql import (
     connection,
     documents,
@@ -142,7 +142,7 @@ def test_every_limit_is_in_the_table() -> None:
         (
             "gateways: seconds that a poll is held, and polls held by a process",
             poll.WAIT_MAX_S,
-            delivery.WAITERS,
+            crowd.WAITERS,
         ),
         ("audit: events of an answer", audit.LIMIT_EVENTS_MAX),
         (

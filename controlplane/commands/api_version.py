@@ -61,6 +61,32 @@ class VersionCommand(Command):
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ChooseUpstream(VersionCommand):
+    """Forward the calls of an environment to another server, or to a first one."""
+
+    permission = "version:publish"
+    environment: str
+    url: str
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:  # noqa: ARG002
+        """Choose it; gateways forward to it at once if the version is in service."""
+        version = await self.get(work)
+        version.choose_upstream(self.environment, self.url, at=work.at, why=work.why)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithdrawUpstream(VersionCommand):
+    """Forward the calls of an environment nowhere."""
+
+    permission = "version:publish"
+    environment: str
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:  # noqa: ARG002
+        """Withdraw it; gateways of the environment serve the version no more."""
+        (await self.get(work)).withdraw_upstream(self.environment, at=work.at, why=work.why)
+
+
 class WithdrawVersion(VersionCommand):
     """Take a version that was published by mistake back from gateways."""
 

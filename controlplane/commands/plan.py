@@ -9,7 +9,12 @@ from controlplane.context import Context
 from domain.api_product import ApiProduct
 from domain.audience import Visibility
 from domain.plan import Plan, PlanTerms
+from domain.plan_life import KeylessPlanExistsError
 from domain.plan_terms import Agreement, agreed_text
+from domain.reservation import AlreadyTakenError
+
+KEYLESS = "keyless"
+"""What a plan takes of a product that lets in calls without a key: such a call names no plan."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +113,13 @@ class PublishPlanVersion(PlanCommand):
 
     async def handle(self, work: UnitOfWork, context: Context) -> None:  # noqa: ARG002
         """Publish the draft; existing subscriptions stay on their version."""
-        (await self.get(work)).publish_version(at=work.at, why=work.why)
+        plan = await self.get(work)
+        let_in_everyone = plan.lets_in_everyone
+        plan.publish_version(at=work.at, why=work.why)
+        if plan.lets_in_everyone and not let_in_everyone:
+            await _open_products(work, plan)
+        elif let_in_everyone and not plan.lets_in_everyone:
+            await _close_products(work, plan)
 
 
 class DeprecatePlan(PlanCommand):
@@ -138,4 +149,23 @@ class ClosePlan(PlanCommand):
 
     async def handle(self, work: UnitOfWork, context: Context) -> None:  # noqa: ARG002
         """Close it for ever; its subscriptions go on."""
-        (await self.get(work)).close(at=work.at, why=work.why)
+        plan = await self.get(work)
+        let_in_everyone = plan.lets_in_everyone
+        plan.close(at=work.at, why=work.why)
+        if let_in_everyone:
+            await _close_products(work, plan)
+
+
+async def _open_products(work: UnitOfWork, plan: Plan) -> None:
+    """Have calls without a key be those of this plan alone. Raises KeylessPlanExistsError."""
+    for product_id in plan.product_ids:
+        try:
+            await work.reserve(KEYLESS, str(product_id), plan.id, "plan_id")
+        except AlreadyTakenError:
+            raise KeylessPlanExistsError("plan_id") from None
+
+
+async def _close_products(work: UnitOfWork, plan: Plan) -> None:
+    """Leave calls without a key to another plan, if they were those of this one."""
+    for product_id in plan.product_ids:
+        await work.release(KEYLESS, str(product_id), plan.id)

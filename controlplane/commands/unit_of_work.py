@@ -8,7 +8,7 @@ from uuid import UUID
 
 from controlplane.store.eventstore import EventStore
 from domain.aggregate import Aggregate, DomainError, Why
-from domain.reservation import AlreadyTakenError, Reservation
+from domain.reservation import NOBODY, AlreadyTakenError, Reservation
 
 AnAggregate = TypeVar("AnAggregate", bound=Aggregate)
 
@@ -110,10 +110,28 @@ class UnitOfWork:
         self, organization: str, kind: str, value: str, holder_id: UUID, about: str
     ) -> None:
         """Take a value that is unique in `organization`. Raises AlreadyTakenError."""
-        stream = Reservation.stream(organization, kind, value)
-        if stream in self.aggregates or await self._store.load(stream) is not None:
+        held = await self._reservation(organization, kind, value)
+        if held is None:
+            stream = Reservation.stream(organization, kind, value)
+            self.add(
+                Reservation.take(stream, kind=kind, holder_id=holder_id, at=self.at, why=self.why)
+            )
+        elif held.holder_id != NOBODY:
             raise AlreadyTakenError(about)
-        self.add(Reservation.take(stream, kind=kind, holder_id=holder_id, at=self.at, why=self.why))
+        else:
+            held.reuse(holder_id, at=self.at, why=self.why)
+
+    async def release(self, kind: str, value: str, holder_id: UUID) -> None:
+        """Leave a value of the organization to others, if it is this one who holds it."""
+        held = await self._reservation(self.why["organization"], kind, value)
+        if held is not None and held.holder_id == holder_id:
+            held.release(at=self.at, why=self.why)
+
+    async def _reservation(self, organization: str, kind: str, value: str) -> Reservation | None:
+        stream = Reservation.stream(organization, kind, value)
+        if stream not in self.aggregates and await self._store.load(stream) is None:
+            return None
+        return await self._get(Reservation, stream, kind, organization, None)
 
     def attach(self, document: bytes) -> str:
         """Have a document stored with the events; return its SHA-256 as hex."""

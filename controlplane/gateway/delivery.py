@@ -2,32 +2,34 @@
 
 import asyncio
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import orjson
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 from controlplane.app import App
 from controlplane.auth import NotAuthenticatedError, bearer
 from controlplane.commands import NotFoundError, NotPermittedError
 from controlplane.context import Caller
 from controlplane.gateway.coding import IDENTITY, encoded
+from controlplane.gateway.crowd import WAITERS, Crowds, Held
 from controlplane.gateway.document import Cursor, Document, delta, size_bytes, snapshot
 from controlplane.gateway.keyring import Keyring, Ring
 from controlplane.gateway.mirror import Encoded, Served
 from controlplane.gateway.observations import Observations
-from controlplane.gateway.places import Places
 from controlplane.gateway.poll import Poll, Tag
 from controlplane.http import CONTEXT, request_ids
 from domain.aggregate import Aggregate, DomainError
 from domain.gateway import Gateway
 
-WAITERS, WAITERS_EACH = 5_000, 100
-"""Polls that are held by a process, and for each token."""
+TOLD_AT_ONCE = 50
+"""Of a crowd so many are written to before others have their turn."""
+TOLD_BYTES = 32 * 2**10
+"""More than this may fill a connection: each of a crowd then waits for its own client only."""
 ENCODED = 64
 ISSUE_S = 60
 """How long bytes are used again: `issued_at` is at most so old when it is sent."""
@@ -44,11 +46,6 @@ POLLS = Counter(
     ["answer"],
 )
 _NOT_MODIFIED, _SNAPSHOT, _DELTA = map(POLLS.labels, ("not_modified", "snapshot", "delta"))
-WAITING = Gauge(
-    "controlplane_gateway_waiting",
-    "Polls that are held until the configuration changes.",
-    multiprocess_mode="livesum",
-)
 
 
 class GroupMissingError(DomainError):
@@ -72,7 +69,7 @@ class Delivery:
     def __init__(self, app: App, waiters: int = WAITERS) -> None:
         """Hold at most so many polls at once."""
         self._app = app
-        self._places = Places(waiters, WAITERS_EACH)
+        self._crowds = Crowds(waiters, self._tell)
         self._told: OrderedDict[tuple[str, str, str], _Told] = OrderedDict()
         self._new_id = request_ids(app)
         self.mirrors = app.mirrors
@@ -82,7 +79,7 @@ class Delivery:
     @property
     def waiting(self) -> int:
         """How many polls are held."""
-        return self._places.taken
+        return self._crowds.waiting
 
     async def poll(self, request: web.Request) -> web.Response:
         """Answer GET /gateway/v1/config: a snapshot, a delta, or 304 when nothing is new."""
@@ -97,11 +94,13 @@ class Delivery:
             raise web.HTTPBadRequest(text=str(error)) from None
         has = asked.has(self._tag(served, ring))
         if asked.wait_s and has and not self._app.stopping.is_set():
-            gateway = self._gateway(caller)
-            await self._wait(caller, served, asked.wait_s)
+            held = Held(request, asked, caller, self._gateway(caller))
+            await self._crowds.wait(held, served)
+            if held.sent is not None:
+                return held.sent
             # The token may be what was revoked, or the gateway was drained.
             again = await self._app.authenticated(bearer(request.headers.get("Authorization")))
-            if again is not caller or not self._stands(again, gateway, served):
+            if again is not caller or not self._stands(again, held.gateway, served):
                 served = await self.served(again, asked.group, asked.held)
             caller = again
         tag = self._tag(served, ring)
@@ -162,11 +161,15 @@ class Delivery:
 
     def _stands(self, caller: Caller, gateway: Aggregate | None, served: Served) -> bool:
         """Tell whether a caller who was served a view still is: nobody has to be asked for it."""
-        return (
-            (gateway is not None or caller.gateway_id is None)
-            and self._gateway(caller) is gateway
-            and self.mirrors.is_current(caller.organization_id, served)
+        return self._is_same(caller, gateway) and self.mirrors.is_current(
+            caller.organization_id, served
         )
+
+    def _is_same(self, caller: Caller, gateway: Aggregate | None) -> bool:
+        """Tell whether the gateway that asked, if it was one, is as it was."""
+        return (gateway is not None or caller.gateway_id is None) and self._gateway(
+            caller
+        ) is gateway
 
     def _remember(
         self,
@@ -235,19 +238,33 @@ class Delivery:
     def _tag(self, served: Served, ring: Ring) -> Tag:
         return Tag(Cursor(self._app.epoch, served.view.cursor), ring.id)
 
-    async def _wait(self, caller: Caller, served: Served, wait_s: float) -> None:
-        """Wait until the view changes, the process stops, or the time is over."""
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        with self._places.one(caller.actor):
-            served.waiters.add(woken)
-            WAITING.inc()
-            try:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(wait_s):
-                        await woken
-            finally:
-                served.waiters.discard(woken)
-                WAITING.dec()
+    async def _tell(self, served: Served, polls: Sequence[Held]) -> None:
+        """Send those who waited for the same answer what has changed, if it is small."""
+        ring = await self.keyring.ring()
+        tag = self._tag(served, ring)
+        due = [each for each in polls if not each.asked.has(tag)]
+        if not due:  # the view is as it was: another one takes its place, or the process stops
+            return
+        answer = await self._encoded(due[0].caller, served, due[0].asked, ring)
+        if len(answer.body) > TOLD_BYTES:
+            return
+        answered = _SNAPSHOT if answer.full else _DELTA
+        for start in range(0, len(due), TOLD_AT_ONCE):
+            for each in due[start : start + TOLD_AT_ONCE]:
+                if self._may_be_told(each):
+                    await each.send(answer)
+                    answered.inc()
+            await asyncio.sleep(0)
+
+    def _may_be_told(self, held: Held) -> bool:
+        """Tell whether who asked is let in still, and can be told at once: nobody is asked."""
+        token = bearer(held.request.headers.get(hdrs.AUTHORIZATION)) or ""
+        return (
+            held.is_free
+            and not self._app.stopping.is_set()  # which the answer would have to say
+            and self._app.known(token) is held.caller
+            and self._is_same(held.caller, held.gateway)
+        )
 
     async def _encoded(self, caller: Caller, served: Served, asked: Poll, ring: Ring) -> Encoded:
         """Return the bytes of the answer; those who ask the same share them."""

@@ -285,4 +285,8 @@ class View:
 
     def bodies(self) -> dict[str, list[bytes]]:
         """Return all rows by kind, each kind in the order of its ids."""
-        return {kind: [self.rows[kind, id_].body for id_ in self._ids[kind]] for kind in KINDS}
+        return {kind: self.bodies_of(kind) for kind in KINDS}
+
+    def bodies_of(self, kind: str) -> list[bytes]:
+        """Return all rows of a kind in the order of their ids."""
+        return [self.rows[kind, id_].body for id_ in self._ids[kind]]

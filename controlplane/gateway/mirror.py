@@ -60,17 +60,17 @@ class Served:
     def wake(self) -> None:
         """Have everyone who waits look again."""
         self.encoded = {}
-        _wake(list(self.waiters))
+        wake(list(self.waiters))
 
 
-def _wake(waiters: list[asyncio.Future[None]]) -> None:
-    """Wake some, and after these have had their turn the others: the answer is made by then."""
+def wake(waiters: list[asyncio.Future[None]]) -> None:
+    """Wake some, and the others after these have had their turn."""
     for waiter in waiters[-WOKEN_AT_ONCE:]:
         if not waiter.done():
             waiter.set_result(None)
     del waiters[-WOKEN_AT_ONCE:]
     if waiters:
-        asyncio.get_running_loop().call_soon(_wake, waiters)
+        asyncio.get_running_loop().call_soon(wake, waiters)
 
 
 class Mirror:

@@ -16,10 +16,11 @@ from prometheus_client import Counter
 from controlplane.gateway.document import Cursor
 from controlplane.gateway.group import Changes
 from controlplane.gateway.mirror import Served
-from controlplane.gateway.renderers import Memo, RenderedInvalidError, Site, Unserved, envoy
+from controlplane.gateway.renderers import Memo, RenderedInvalidError, Site, envoy
 from controlplane.gateway.renderers.envoy_keys import SHARDS
 from controlplane.gateway.renderers.envoy_resource import LISTENERS, Resources
 from domain.routing import LISTS, SUBSCRIPTION, Body
+from domain.unserved import Unserved
 
 log = structlog.get_logger()
 INLINE_ROWS = 2_000
@@ -124,6 +125,8 @@ class Offered:
             self._unserved = rendered.unserved
             for each in rendered.unserved[:UNSERVED]:
                 log.warning("gateway.unserved", vendor=envoy.VENDOR, **vars(each))
+            if not rendered.unserved:
+                log.info("gateway.all_served", vendor=envoy.VENDOR)
         return {part: self._checked(part, each) for part, each in rendered.resources.items()}
 
     def _checked(self, part: Part, each: Resources) -> Resources | None:

@@ -15,6 +15,7 @@ from graphql import (
     GraphQLScalarType,
     GraphQLSchema,
     VariableDefinitionNode,
+    VariableNode,
     type_from_ast,
     value_from_ast,
 )
@@ -24,7 +25,7 @@ from strawberry.types.base import StrawberryMaybe
 
 _OURS = "strawberry-definition"
 Read: TypeAlias = Callable[[Any], Any]
-Arguments: TypeAlias = Callable[[FieldNode, dict[str, Any]], dict[str, Any]]
+Arguments: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 """Reads the arguments of a field in a document, given the variables. Raises GraphQLError."""
 
 
@@ -139,19 +140,50 @@ def _is(kind: type, value: Any) -> Any:  # noqa: ANN401
     return value
 
 
-def reader(field: GraphQLField) -> Arguments:
+def reader(field: GraphQLField, node: FieldNode) -> Arguments:
     """Return what reads the arguments of a field. Raises UnreadableArgumentError."""
+    given = {
+        each.name.value: each.value.name.value
+        for each in node.arguments
+        if isinstance(each.value, VariableNode)
+    }
+    if len(given) == len(node.arguments):
+        return _of_variables(field, given)
     wanted = [(name, _python_name(each), _read(each.type)) for name, each in field.args.items()]
 
-    def read(node: FieldNode, variables: dict[str, Any]) -> dict[str, Any]:
-        if not wanted:
-            return {}
+    def read(variables: dict[str, Any]) -> dict[str, Any]:
         values = get_argument_values(field, node, variables)
         return {
             python: of(values[name]) if of else values[name]
             for name, python, of in wanted
             if name in values
         }
+
+    return read
+
+
+def _of_variables(field: GraphQLField, given: dict[str, str]) -> Arguments:
+    """Return what reads arguments that are variables, or left out: coerced as they are."""
+    wanted = [
+        (
+            _python_name(each),
+            _read(each.type),
+            given.get(name),
+            each.default_value,
+            isinstance(each.type, GraphQLNonNull),
+        )
+        for name, each in field.args.items()
+    ]
+
+    def read(variables: dict[str, Any]) -> dict[str, Any]:
+        arguments = {}
+        for name, of, variable, default, required in wanted:
+            value = variables.get(variable, default) if variable else default
+            if required and (value is None or value is Undefined):
+                raise MisfitError
+            if value is not Undefined:
+                arguments[name] = of(value) if of else value
+        return arguments
 
     return read
 

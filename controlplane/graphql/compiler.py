@@ -1,6 +1,7 @@
 """From the text of an operation to the plain functions that answer it."""
 
 from collections.abc import Callable, Iterable
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any
 
@@ -212,7 +213,7 @@ class _Compiler:
         """Return what calls the resolver of a field."""
         resolver = ours.base_resolver
         assert resolver is not None
-        read = reader(field)
+        read = reader(field, nodes[0])
         function: Callable[..., Any] = resolver.wrapped_func  # type: ignore[assignment]  # no other
         wants_self = resolver.self_parameter is not None
         parameters = (resolver.parent_parameter, resolver.root_parameter)
@@ -222,9 +223,10 @@ class _Compiler:
         def call(source: Any, run: Run) -> Any:  # noqa: ANN401
             arguments = run.prepared.get(call)
             if arguments is None:
-                arguments = run.prepared[call] = read(nodes[0], run.variables)
+                arguments = run.prepared[call] = read(run.variables)
                 if wanted is not None:
-                    arguments[wanted.name] = self._info(run, parent, field, ours, nodes)
+                    raw = partial(self._info, parent, field, nodes, run.variables, run.context)
+                    arguments[wanted.name] = _Told(run.context, raw, ours)
             if sources:
                 arguments = {**arguments, **dict.fromkeys(sources, source)}
             return function(source, **arguments) if wants_self else function(**arguments)
@@ -235,15 +237,15 @@ class _Compiler:
 
     def _info(
         self,
-        run: Run,
         parent: GraphQLObjectType,
         field: GraphQLField,
-        ours: StrawberryField,
         nodes: Nodes,
-    ) -> _Info[Request, None]:
-        """Return the info that all nodes share; its path is that of the field alone."""
+        variables: dict[str, Any],
+        context: Request,
+    ) -> GraphQLResolveInfo:
+        """Return what graphql-core would tell; the path is that of the field alone."""
         name = nodes[0].name.value
-        raw = GraphQLResolveInfo(
+        return GraphQLResolveInfo(
             name,
             nodes,
             field.type,
@@ -253,11 +255,29 @@ class _Compiler:
             self._fragments,
             None,
             self._operation,
-            run.variables,
-            run.context,
+            variables,
+            context,
             is_awaitable,
         )
-        return _Info(_raw_info=raw, _field=ours)
+
+
+class _Told(_Info[Request, None]):
+    """The info that all nodes of a field share; most resolvers only ask it for the context."""
+
+    # Not the run itself, which holds this: a circle of theirs would wait for the collector.
+    def __init__(
+        self, context: Request, raw: Callable[[], GraphQLResolveInfo], ours: StrawberryField
+    ) -> None:
+        self._context, self._raw, self._field = context, raw, ours
+
+    @property
+    def context(self) -> Request:
+        """The request."""
+        return self._context
+
+    @cached_property
+    def _raw_info(self) -> GraphQLResolveInfo:  # type: ignore[override]  # a field, made late
+        return self._raw()
 
 
 def _constant(key: str, value: str) -> Step:

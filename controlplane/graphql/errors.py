@@ -32,8 +32,11 @@ from domain.api_version import (
     ContractUnchangedError,
     RevisionBreaksError,
     TooManyUpstreamsError,
+    UpstreamUnchangedError,
+    UpstreamUnknownError,
     VersionNotRevisableError,
     VersionNumberInvalidError,
+    VersionRetiredError,
 )
 from domain.audience import AudienceInvalidError
 from domain.contract.contract import TooManyOperationsError
@@ -76,6 +79,7 @@ from domain.invitation import InvitationExpiryPastError, InvitationNotOpenError
 from domain.organization import RegistrationClosedError, RegistrationOpenError
 from domain.page import PageNotWithdrawnError, PageSourceInvalidError, PageWithdrawnError
 from domain.plan_life import (
+    KeylessPlanExistsError,
     NoDraftPlanVersionError,
     PlanClosedError,
     PlanKeylessError,
@@ -178,6 +182,7 @@ class RejectionCode(Enum):
     INVITATION_EXPIRY_PAST = InvitationExpiryPastError
     INVITATION_NOT_OPEN = InvitationNotOpenError
     JUDGE_BUSY = JudgeBusyError
+    KEYLESS_PLAN_EXISTS = KeylessPlanExistsError
     LABEL_INVALID = LabelInvalidError
     MAIL_INVALID = MailInvalidError
     NOT_AFTER_PAST = NotAfterPastError
@@ -231,6 +236,8 @@ class RejectionCode(Enum):
     TOO_MANY_TOKENS = TooManyTokensError
     TOO_MANY_UPSTREAMS = TooManyUpstreamsError
     TRIAL_INVALID = TrialInvalidError
+    UPSTREAM_UNCHANGED = UpstreamUnchangedError
+    UPSTREAM_UNKNOWN = UpstreamUnknownError
     URL_INVALID = UrlInvalidError
     VERSION_BLOCKED = VersionBlockedError
     VERSION_CHANGED = VersionChangedError
@@ -243,6 +250,7 @@ class RejectionCode(Enum):
     VERSION_NOT_RETIRED = VersionNotRetiredError
     VERSION_NOT_REVISABLE = VersionNotRevisableError
     VERSION_NUMBER_INVALID = VersionNumberInvalidError
+    VERSION_RETIRED = VersionRetiredError
 
 
 described(RejectionCode, {code.name: str(code.value.__doc__) for code in RejectionCode})

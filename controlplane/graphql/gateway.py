@@ -16,6 +16,7 @@ from controlplane.graphql import (
     observed,
     product,
     propagation,
+    unserved,
     visibility,
 )
 from controlplane.graphql.as_of import AsOfArgument
@@ -36,6 +37,7 @@ from controlplane.graphql.observed import Behind, GatewayError
 from controlplane.graphql.paging import Connection, Listing, listed, nested
 from controlplane.graphql.propagation import ChangeAtGateway, Propagation
 from controlplane.graphql.scalars import Position
+from controlplane.graphql.unserved import Unserved
 from domain.gateway import effective
 from projections.paging import Column
 
@@ -164,6 +166,11 @@ class GatewayGroup(Node):
         except NotFoundError:  # it is newer than what gateways are served
             return None
         return info.context.position(served.view.cursor)
+
+    @strawberry.field
+    async def unserved(self, info: Info) -> list[Unserved]:
+        """Return what was sold and none of its gateways can serve, at most 100; none is right."""
+        return await unserved.read(info, self.key)
 
     @strawberry.field
     async def propagation(

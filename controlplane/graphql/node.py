@@ -8,6 +8,7 @@ import strawberry
 
 from controlplane.commands import NotFoundError
 from controlplane.graphql.loaders import Key
+from controlplane.ids import DriverUUID
 
 ID_CHARS = 200
 _PARTS = 2
@@ -61,7 +62,7 @@ def _value(kind: str, part: str) -> object:
 
 def _uuid(text: str) -> UUID | None:
     try:
-        found = UUID(text)
+        found = DriverUUID(text)
     except ValueError:
         return None
     return found if str(found) == text else None

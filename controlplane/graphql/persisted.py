@@ -98,8 +98,9 @@ class Persisted:
         self._remember(wanted, text)
 
     def _admit(self, query: object, refused: int) -> None:
-        listed = isinstance(query, str) and query and digest(query) in self._allowed
-        if self._mode == "allow-list" and not listed:
+        if self._mode != "allow-list":
+            return
+        if not (isinstance(query, str) and query and digest(query) in self._allowed):
             raise RefusedRequestError(
                 refused,
                 RefusedError("NOT_PERMITTED", "Only documents that the operator listed are served"),

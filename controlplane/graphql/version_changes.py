@@ -9,12 +9,14 @@ import strawberry
 from controlplane.commands import Command
 from controlplane.commands.api_version import (
     BlockVersion,
+    ChooseUpstream,
     DefineVersion,
     DeprecateVersion,
     ReinstateVersion,
     RetireVersion,
     ScheduleVersionSunset,
     UnblockVersion,
+    WithdrawUpstream,
     WithdrawVersion,
     WithdrawVersionDeprecation,
 )
@@ -90,6 +92,23 @@ class DeprecateVersionInput(VersionSunsetInput):
     )
 
 
+@strawberry.input
+class ChooseUpstreamInput(VersionInput):
+    """Where the calls of one environment are forwarded to from now on."""
+
+    environment: str = strawberry.field(
+        description="The slug of the environment, as gateway groups name it."
+    )
+    url: str = strawberry.field(description="An absolute http or https address.")
+
+
+@strawberry.input
+class WithdrawUpstreamInput(VersionInput):
+    """The environment whose calls are forwarded nowhere from now on."""
+
+    environment: str = strawberry.field(description="The slug of the environment.")
+
+
 @strawberry.type
 class VersionChanged(Changed):
     """The version, and what happened to it."""
@@ -103,6 +122,16 @@ class VersionChanged(Changed):
 DefineVersionResult = Annotated[
     VersionChanged | Rejected,
     strawberry.union("DefineVersionResult", description="What defineVersion did, or why not."),
+]
+ChooseUpstreamResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union("ChooseUpstreamResult", description="What chooseUpstream did, or why not."),
+]
+WithdrawUpstreamResult = Annotated[
+    VersionChanged | Rejected,
+    strawberry.union(
+        "WithdrawUpstreamResult", description="What withdrawUpstream did, or why not."
+    ),
 ]
 PublishVersionResult = Annotated[
     VersionChanged | Rejected,
@@ -187,6 +216,27 @@ class VersionMutations:
                 ),
                 **input.said(),
             ),
+        )
+
+    @strawberry.mutation
+    async def choose_upstream(self, info: Info, input: ChooseUpstreamInput) -> ChooseUpstreamResult:
+        """Forward the calls of an environment elsewhere; needs version:publish.
+
+        At any time before the version is retired; gateways do so at once.
+        """
+        environment, url = input.environment, input.url
+        return await about_version(
+            info, input, lambda given: ChooseUpstream(**given, environment=environment, url=url)
+        )
+
+    @strawberry.mutation
+    async def withdraw_upstream(
+        self, info: Info, input: WithdrawUpstreamInput
+    ) -> WithdrawUpstreamResult:
+        """Forward the calls of an environment nowhere; needs version:publish."""
+        environment = input.environment
+        return await about_version(
+            info, input, lambda given: WithdrawUpstream(**given, environment=environment)
         )
 
     @strawberry.mutation

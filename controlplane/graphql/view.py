@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from graphql import (
     ExecutionResult,
     GraphQLError,
@@ -203,11 +203,12 @@ def _from_url(request: web.Request) -> Mapping[str, object]:
 
 
 async def _from_body(request: web.Request) -> Mapping[str, object]:
-    if request.content_type != JSON:
-        raise RefusedRequestError(415, f"Send the request as {JSON}.")
-    charset = request.charset or "utf-8"
-    if charset.lower().replace("-", "") != "utf8":
-        raise RefusedRequestError(415, "Send the request in UTF-8.")
+    if request.headers.get(hdrs.CONTENT_TYPE) != JSON:  # which is what nearly everyone says
+        if request.content_type != JSON:
+            raise RefusedRequestError(415, f"Send the request as {JSON}.")
+        charset = request.charset or "utf-8"
+        if charset.lower().replace("-", "") != "utf8":
+            raise RefusedRequestError(415, "Send the request in UTF-8.")
     body = loaded(await request.read(), "The body")
     if not isinstance(body, dict):
         raise RefusedRequestError(400, "The body is one JSON object; batches are not served.")

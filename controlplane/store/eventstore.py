@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from asyncpg import Record
+
 from controlplane.store import Connection, Pool, lent
 from controlplane.store.mapper import to_domain_event, to_stored_event
 from controlplane.store.news import News
+from controlplane.store.recent import Recent
 from controlplane.store.turns import Turns
 from controlplane.store.writer import ConflictError, Receipt, Save, Writer
 from domain.aggregate import Aggregate, DomainError
@@ -49,6 +52,8 @@ class EventStore:
         self.turns = Turns(budget_s)
         self.news = News()
         """What this process appended."""
+        self.recent = Recent()
+        """The same, until the read models have it."""
         self._at_hand: OrderedDict[UUID, Aggregate] = OrderedDict()
         self._suspect: dict[UUID, object] = {}  # of those at hand; each doubt is an object
 
@@ -106,15 +111,17 @@ class EventStore:
         """
         changed = list(aggregates)
         events = tuple(event for aggregate in changed for event in aggregate.happened)
+        stored = [to_stored_event(event) for event in events]
         save = Save(
             receipt,
-            [to_stored_event(event) for event in events],
+            stored,
             tuple(asserted.items()),
             documents,
             asyncio.get_running_loop().create_future(),
         )
         position = await self._writer.commit(save)
         self.news.heard_of({event.TOPIC for event in events}, position)
+        self.recent.add(position, events, [len(each.state) for each in stored])
         for aggregate in changed:
             aggregate.pending_events.clear()
             self._keep(aggregate)
@@ -195,8 +202,16 @@ async def read(
 
     With `topics` only those. The caller bounds the range: positions have no gaps.
     """
+    rows = await rows_between(connection, after=after, upto=upto, topics=topics)
+    return [recorded(row) for row in rows]
+
+
+async def rows_between(
+    connection: Connection, *, after: int, upto: int, topics: Sequence[str] | None = None
+) -> list[Record]:
+    """Return what `read` does, undecoded: also events of a later release than this one."""
     only = "" if topics is None else " AND topic = ANY($3)"
-    rows = await connection.fetch(
+    return await connection.fetch(
         "SELECT notification_id, topic, state, originator_id, originator_version"  # noqa: S608
         " FROM stored_events WHERE notification_id > $1 AND notification_id <= $2"
         f"{only} ORDER BY notification_id",
@@ -204,7 +219,11 @@ async def read(
         upto,
         *([] if topics is None else [topics]),
     )
-    return [Recorded(row[0], to_domain_event(row[1], row[2], row[3], row[4])) for row in rows]
+
+
+def recorded(row: Record) -> Recorded:
+    """Return the event in a row of `rows_between`."""
+    return Recorded(row[0], to_domain_event(row[1], row[2], row[3], row[4]))
 
 
 async def head(connection: Connection) -> int:

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, TypeAlias, get_args, get_origin, get_type_hi
 from uuid import UUID
 
 import orjson
-from asyncpg.pgproto.pgproto import UUID as DriverUUID  # noqa: N811  # the driver's, written in C
 from eventsourcing.persistence import (
     DatetimeAsISO,
     DecimalAsStr,
@@ -27,6 +26,7 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.utils import register_topic, resolve_topic
 
+from controlplane.ids import DriverUUID
 from domain.aggregate import Aggregate, Value
 from domain.events import AGGREGATES, EVENTS, VALUES
 

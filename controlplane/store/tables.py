@@ -1,17 +1,16 @@
 """Reads and writes the rows of read models: a batch at a time, never one by one."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+import orjson
 from asyncpg import Record
 
 from controlplane.store import Connection
-from projections.readmodel import Key, Rows, Table
+from projections.readmodel import Key, Row, Rows, Table
 
-COPY_ROWS = 32
-"""From how many new rows on COPY is faster than arrays, whose every element is looked at twice."""
-COPY_CHANGED_ROWS = 500
-"""From how many changed rows on COPY into a temporary table is."""
+COPY_ROWS = 500
+"""From how many rows on PostgreSQL takes them faster by COPY, whatever that costs us."""
 
 Keys: TypeAlias = Iterable[Key]
 
@@ -46,7 +45,8 @@ async def load(connection: Connection, schema: str, tables: Iterable[Table], key
     for table in tables:
         if table.appends or table not in wanted:
             continue
-        for record in await connection.fetch(_select(schema, table), *_arrays(wanted[table])):
+        sought = [dict(zip(table.key, values, strict=True)) for values in wanted[table]]
+        for record in await connection.fetch(_select(schema, table), _json(sought)):
             rows[_key(table, record)] = {name: record[name] for name in table.columns}
     return rows
 
@@ -60,42 +60,43 @@ async def flush(
     new: Container[Key] = frozenset(),
 ) -> None:
     """Store the rows in place of those with the same keys; `new` are keys that none has yet."""
-    inserted: dict[Table, list[tuple[object, ...]]] = {table: [] for table in tables}
-    replaced: dict[Table, list[tuple[object, ...]]] = {table: [] for table in tables}
+    inserted: dict[Table, list[tuple[Key, Row]]] = {table: [] for table in tables}
+    replaced: dict[Table, list[tuple[Key, Row]]] = {table: [] for table in tables}
     for key, row in rows.items():
         chosen = inserted if key.table.appends or key in new else replaced
-        chosen[key.table].append((*key.values, *map(row.get, key.table.columns)))
-    for table, records in inserted.items():
-        if records:
-            await _insert(connection, schema, table, records)
-    for table, records in replaced.items():
-        if records:
-            await _replace(connection, schema, table, records)
+        chosen[key.table].append((key, row))
+    for table, given in inserted.items():
+        if given:
+            await _insert(connection, schema, table, given)
+    for table, given in replaced.items():
+        if given:
+            await _replace(connection, schema, table, given)
 
 
 async def _insert(
-    connection: Connection, schema: str, table: Table, records: Sequence[tuple[object, ...]]
+    connection: Connection, schema: str, table: Table, given: Sequence[tuple[Key, Row]]
 ) -> None:
-    if len(records) < COPY_ROWS:
+    if len(given) < COPY_ROWS:
         names = ", ".join([*table.key, *table.columns])
-        statement = f"INSERT INTO {schema}.{table.name} ({names}) {_unnest(table)}"
-        await connection.execute(statement, *_arrays(records))
+        statement = f"INSERT INTO {schema}.{table.name} ({names}) {_sent(table)}"
+        await connection.execute(statement, _document(table, given))
     else:
-        await _copy(connection, table, records, schema=schema)
+        await _copy(connection, table, given, schema=schema)
 
 
 async def _replace(
-    connection: Connection, schema: str, table: Table, records: Sequence[tuple[object, ...]]
+    connection: Connection, schema: str, table: Table, given: Sequence[tuple[Key, Row]]
 ) -> None:
-    if len(records) < COPY_CHANGED_ROWS:
-        await connection.execute(_upsert(schema, table, _unnest(table)), *_arrays(records))
+    if len(given) < COPY_ROWS:
+        statement = _upsert(schema, table, _sent(table))
+        await connection.execute(statement, _document(table, given))
         return
     copied = f"copied_{table.name}"
     await connection.execute(
         f"CREATE TEMP TABLE {copied} ON COMMIT DROP AS"
         f" SELECT * FROM {schema}.{table.name} WITH NO DATA"
     )
-    await _copy(connection, table, records, name=copied)
+    await _copy(connection, table, given, name=copied)
     await connection.execute(_upsert(schema, table, f"SELECT * FROM {copied}"))
     await connection.execute(f"DROP TABLE {copied}")
 
@@ -114,14 +115,10 @@ def _key(table: Table, record: Record) -> Key:
     return Key(table, tuple(record[name] for name in table.key))
 
 
-def _arrays(records: Sequence[tuple[object, ...]]) -> Iterable[tuple[object, ...]]:
-    return zip(*records, strict=True)
-
-
 async def _copy(
     connection: Connection,
     table: Table,
-    records: Sequence[tuple[object, ...]],
+    given: Sequence[tuple[Key, Row]],
     *,
     schema: str | None = None,
     name: str | None = None,
@@ -130,22 +127,32 @@ async def _copy(
         name or table.name,
         schema_name=schema,
         columns=[*table.key, *table.columns],
-        records=records,
+        records=[(*key.values, *map(row.get, table.columns)) for key, row in given],
     )
 
 
-def _parameters(kinds: Iterable[str]) -> str:
-    return ", ".join(f"${nth}::{kind}[]" for nth, kind in enumerate(kinds, 1))
+def _document(table: Table, given: Sequence[tuple[Key, Row]]) -> str:
+    """Return the rows with their keys for `_sent`."""
+    return _json([{**row, **dict(zip(table.key, key.values, strict=True))} for key, row in given])
 
 
-def _unnest(table: Table) -> str:
-    kinds = _parameters([*table.key.values(), *table.columns.values()])
-    return f"SELECT * FROM unnest({kinds})"
+def _json(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return the rows as JSON, which is made in a fraction of the driver's time for arrays."""
+    return orjson.dumps(rows, str).decode()
+
+
+def _sent(table: Table) -> str:
+    """Return what selects the rows of a document, those of jsonb read from their text."""
+    kinds = {**table.key, **table.columns}
+    named = [f"{name}::jsonb" if kind == "jsonb" else name for name, kind in kinds.items()]
+    typed = [f"{name} {'text' if kind == 'jsonb' else kind}" for name, kind in kinds.items()]
+    return f"SELECT {', '.join(named)} FROM json_to_recordset($1) AS sent ({', '.join(typed)})"
 
 
 def _select(schema: str, table: Table) -> str:
     key = ", ".join(table.key)
-    wanted = f"unnest({_parameters(table.key.values())}) AS wanted ({key})"
+    typed = ", ".join(f"{name} {kind}" for name, kind in table.key.items())
+    wanted = f"json_to_recordset($1) AS wanted ({typed})"
     return f"SELECT * FROM {schema}.{table.name} JOIN {wanted} USING ({key})"
 
 

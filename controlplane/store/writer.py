@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
@@ -12,6 +12,7 @@ from eventsourcing.persistence import StoredEvent
 
 from controlplane.metrics import COMMIT_COMMANDS
 from controlplane.store import UNREACHABLE, UnavailableError
+from controlplane.store.deadlines import Deadlines
 from controlplane.store.history import HistoryReplacedError
 from domain.aggregate import DomainError
 
@@ -98,6 +99,7 @@ class Writer:
         self._connect = connect
         self._budget_s = budget_s
         self._queue: asyncio.Queue[Save] = asyncio.Queue(QUEUE_SAVES)
+        self._deadlines = Deadlines(budget_s)
         self._link: asyncpg.Connection[asyncpg.Record] | None = None
 
     @asynccontextmanager
@@ -110,6 +112,7 @@ class Writer:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            self._deadlines.stop()
             self._drop_link()
 
     async def commit(self, save: Save) -> int:
@@ -117,12 +120,14 @@ class Writer:
 
         Raises ConflictError, UnavailableError, or what PostgreSQL says of the save's own values.
         """
-        try:
-            async with asyncio.timeout(self._budget_s):
-                await self._queue.put(save)
-                return await save.committed
-        except TimeoutError:
-            raise UnavailableError(f"It was not done within {self._budget_s:g} s.") from None
+        self._deadlines.add(save.committed)
+        if self._queue.full():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._budget_s):
+                    await self._queue.put(save)
+        else:
+            self._queue.put_nowait(save)
+        return await save.committed
 
     async def _run(self) -> None:
         waiting: list[Save] = []

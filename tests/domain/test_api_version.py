@@ -7,7 +7,10 @@ from domain.api_version import (
     ApiVersion,
     TooManyUpstreamsError,
     Upstream,
+    UpstreamUnchangedError,
+    UpstreamUnknownError,
     VersionNumberInvalidError,
+    VersionRetiredError,
 )
 from domain.contract.read import read_contract
 from domain.review import VersionNotDraftError
@@ -145,3 +148,44 @@ def test_an_upstream_is_an_environment_and_an_address() -> None:
         draft(upstreams=[Upstream("Live!", LIVE.url)])
     with pytest.raises(UrlInvalidError):
         draft(upstreams=[Upstream("live", "file:///etc/passwd")])
+
+
+def test_an_upstream_moves_at_any_time_before_the_version_is_retired() -> None:
+    version = draft()
+    version.publish(at=AT, why=WHY)
+    version.choose_upstream("live", "https://new.example", at=AT, why=WHY)
+    version.deprecate(sunset_at=None, successor=None, link="", at=AT, why=WHY)
+    version.choose_upstream("staging", "https://staging.example", at=AT, why=WHY)
+    version.withdraw_upstream("live", at=AT, why=WHY)
+
+    assert version.upstreams == {"staging": "https://staging.example"}
+    version.retire(at=AT, why=WHY)
+    with pytest.raises(VersionRetiredError):
+        version.choose_upstream("live", "https://new.example", at=AT, why=WHY)
+    with pytest.raises(VersionRetiredError):
+        version.withdraw_upstream("staging", at=AT, why=WHY)
+    version.reinstate(at=AT, why=WHY)
+    version.choose_upstream("live", "https://new.example", at=AT, why=WHY)
+
+
+def test_an_upstream_is_another_than_before_of_an_environment_that_there_is() -> None:
+    version = draft()
+    with pytest.raises(UpstreamUnchangedError):
+        version.choose_upstream(LIVE.environment, LIVE.url, at=AT, why=WHY)
+    with pytest.raises(UpstreamUnknownError):
+        version.withdraw_upstream("prodution", at=AT, why=WHY)
+    with pytest.raises(SlugInvalidError):
+        version.choose_upstream("Live!", LIVE.url, at=AT, why=WHY)
+    with pytest.raises(UrlInvalidError):
+        version.choose_upstream("live", "ftp://pets.example", at=AT, why=WHY)
+    assert len(version.pending_events) == 1
+
+
+def test_a_version_has_so_many_upstreams_and_no_more_however_they_came() -> None:
+    version = draft()
+    for nth in range(1, UPSTREAMS):
+        version.choose_upstream(f"live-{nth}", LIVE.url, at=AT, why=WHY)
+
+    with pytest.raises(TooManyUpstreamsError):
+        version.choose_upstream("more", LIVE.url, at=AT, why=WHY)
+    version.choose_upstream("live", "https://new.example", at=AT, why=WHY)

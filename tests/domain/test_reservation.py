@@ -1,6 +1,8 @@
 from uuid import UUID
 
-from domain.reservation import Reservation
+import pytest
+
+from domain.reservation import AlreadyTakenError, Reservation
 from tests.given import ACE, AT, BAD, WHY
 
 HOLDER = UUID(int=7)
@@ -27,3 +29,15 @@ def test_a_value_is_one_stream_of_its_organization_and_kind() -> None:
     assert Reservation.stream("o", "product", "pets") == UUID(
         "3f3af164-27e1-52ae-97c5-a61c8daa3242"
     )
+
+
+def test_a_value_that_was_released_is_reused() -> None:
+    taken = Reservation.take(UUID(int=1), kind="keyless", holder_id=HOLDER, at=AT, why=WHY)
+    with pytest.raises(AlreadyTakenError):
+        taken.reuse(UUID(int=8), at=AT, why=WHY)
+    taken.release(at=AT, why=WHY)
+    taken.release(at=AT, why=WHY)
+    taken.reuse(UUID(int=8), at=AT, why=WHY)
+
+    assert taken.holder_id == UUID(int=8)
+    assert len(taken.pending_events) == 3

@@ -16,14 +16,16 @@ from structlog.testing import capture_logs
 
 from controlplane.app import App, running
 from controlplane.commands.access_token import RevokeToken
+from controlplane.commands.api_version import ChooseUpstream, WithdrawUpstream
 from controlplane.commands.credential import IssueCredential, RevokeCredential
 from controlplane.commands.gateway_config import ConfirmEpoch, IntendConfigShrink
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
 from controlplane.gateway.renderers import Site, envoy, envoy_plans, envoy_resource
 from controlplane.settings import Settings
 from domain.access_token import Role
+from tests.controlplane.gateway import edge as sold_at_edge
 from tests.controlplane.gateway.edge import TERMS, Client, Provider, serving
-from tests.gateways.real_envoy import Gateway, gateway, upstream
+from tests.gateways.real_envoy import Answer, Gateway, gateway, upstream
 from tests.gateways.sold import auth
 from tests.given import AT
 
@@ -117,6 +119,41 @@ async def test_what_the_gateway_runs_is_known(selling: Selling) -> None:
     key, _ = await selling.issue()
     await selling.until(200, key)
     await acknowledged(selling)
+
+
+@pytest.fixture
+def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what is sold after this be without a limit."""
+    monkeypatch.setattr(sold_at_edge, "TERMS", replace(TERMS, rate_limit=None))
+
+
+@pytest.mark.usefixtures("unlimited")
+async def test_a_server_moves_and_no_call_is_lost(selling: Selling) -> None:
+    await asyncio.to_thread(selling.running.start)
+    key, _ = await selling.issue()
+    await selling.until(200, key)
+    version = selling.provider.ids["pets-version"]
+    answers: list[Answer] = []
+    moved = asyncio.Event()
+
+    def call() -> None:
+        while not moved.is_set():
+            answers.append(selling.running.call(PATH, key))
+
+    with upstream() as one, upstream() as two:
+        calling = asyncio.create_task(asyncio.to_thread(call))
+        for url in (one, two, one, f"{two}/moved"):
+            await selling.provider.do(
+                ChooseUpstream(version_id=version, environment="live", url=url)
+            )
+            await asyncio.sleep(0.3)
+        moved.set()
+        await calling
+        assert answers[-1].seen["path"] == "/moved/pets"
+        assert answers[-1].seen["headers"]["host"] == two.removeprefix("http://")
+    assert [each for each in answers if each.status != 200] == []
+    await selling.provider.do(WithdrawUpstream(version_id=version, environment="live"))
+    await selling.until(404, key)
 
 
 async def acknowledged(selling: Selling) -> None:

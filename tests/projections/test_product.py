@@ -43,6 +43,29 @@ def test_a_product_is_one_row_that_becomes_published() -> None:
     assert folded(product, pets) == {("product", ACE, PRODUCT): published}
 
 
+def test_upstreams_are_as_they_were_chosen_last() -> None:
+    version = ApiVersion.define(
+        VERSION,
+        product_id=PRODUCT,
+        number="1.0.0",
+        contract=read_contract(PETSTORE),
+        contract_sha256="f" * 64,
+        contract_bytes=len(PETSTORE),
+        upstreams=[Upstream("live", "https://one.example"), Upstream("old", "https://x.example")],
+        at=AT,
+        why=WHY,
+    )
+    version.choose_upstream("live", "https://two.example", at=AT, why=WHY)
+    version.choose_upstream("new", "https://new.example", at=AT, why=WHY)
+    version.withdraw_upstream("old", at=AT, why=WHY)
+
+    upstreams = folded(product, version)[("api_version", ACE, VERSION)]["upstreams"]
+    assert json.loads(str(upstreams)) == [
+        {"environment": "live", "url": "https://two.example"},
+        {"environment": "new", "url": "https://new.example"},
+    ]
+
+
 def test_a_version_is_one_row_and_one_for_each_operation() -> None:
     version = ApiVersion.define(
         VERSION,

@@ -16,8 +16,9 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from controlplane.gateway.agent import files
 from controlplane.gateway.agent.gateway import GatewayError
 from controlplane.gateway.agent.held import Change, Held
-from controlplane.gateway.renderers import Memo, Site, Unserved, envoy
+from controlplane.gateway.renderers import Memo, Site, envoy
 from domain.routing import LISTS, SUBSCRIPTION
+from domain.unserved import Unserved
 
 ANSWER_S = 5
 LOADED_S = 30.0

@@ -3,8 +3,8 @@
 from typing import Protocol
 
 from controlplane.gateway.agent.held import Change, Held
-from controlplane.gateway.renderers import Unserved
 from domain.aggregate import DomainError
+from domain.unserved import Unserved
 
 
 class GatewayError(DomainError):

@@ -12,8 +12,9 @@ from pathlib import Path
 from controlplane.gateway.agent import files
 from controlplane.gateway.agent.gateway import GatewayError
 from controlplane.gateway.agent.held import Change, Held
-from controlplane.gateway.renderers import Memo, Site, Unserved, haproxy
+from controlplane.gateway.renderers import Memo, Site, haproxy
 from domain.routing import SUBSCRIPTION
+from domain.unserved import Unserved
 
 RECENT_KEYS = 2_000
 """More of them are put into keys.map: a search for one to change passes all of recent.map."""

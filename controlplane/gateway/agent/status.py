@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 
 from controlplane.gateway.agent import files
-from controlplane.gateway.renderers import Unserved
+from domain.unserved import Unserved
 
 UNSERVED = 100
 MODE = 0o644

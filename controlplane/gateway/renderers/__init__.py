@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 from domain.aggregate import DomainError
 from domain.routing import Body, Document
+from domain.unserved import Unserved
 
 RENDERERS: tuple[str, ...] = ("envoy", "haproxy")
 """The vendors, each the name of a module here that is imported when it is used."""
@@ -78,16 +79,6 @@ class Site:
     """Whom the gateway trusts to be an upstream that is called by https."""
     key_sets: Mapping[str, str] = field(default_factory=dict)
     """The JWK set (JSON) of each issuer whose tokens are accepted; others' are refused."""
-
-
-@dataclass(frozen=True)
-class Unserved:
-    """What the gateway refuses although it was sold, and why."""
-
-    kind: str
-    """A kind of row, or `key`."""
-    id: str
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,6 @@ from controlplane.gateway.renderers import (
     Rendered,
     RenderedInvalidError,
     Site,
-    Unserved,
 )
 from controlplane.gateway.renderers.envoy_keys import Keys
 from controlplane.gateway.renderers.envoy_listener import bootstrap, listener, shard
@@ -60,6 +59,7 @@ from controlplane.gateway.renderers.envoy_resource import (
 )
 from controlplane.gateway.renderers.envoy_routes import ROUTE_CONFIGURATION, routing
 from domain.routing import Body, Document
+from domain.unserved import Unserved, unserved
 
 __all__ = [
     "START",
@@ -136,7 +136,8 @@ def _catalogue(
         resources(ROUTES, ROUTE_CONFIGURATION, [routed.routes]),
         *(resources(FILTERS, each["name"], [each]) for each in filters),
     ]
-    return made, [*routed.unserved, *refused]
+    nowhere = unserved(snapshot["group"]["environment"], versions.values(), plans.values())
+    return made, [*nowhere, *routed.unserved, *refused]
 
 
 def listeners(site: Site) -> Resources:

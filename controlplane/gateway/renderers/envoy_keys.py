@@ -13,9 +13,9 @@ from importlib.resources import files
 from itertools import chain
 from typing import NamedTuple, TypeAlias
 
-from controlplane.gateway.renderers import Unserved
 from domain.plan_terms import AuthKind
 from domain.routing import Body
+from domain.unserved import Unserved
 
 SHARDS = "0123456789abcdef"
 NEVER_MS = 2**53 - 1

@@ -214,8 +214,7 @@ def _control_plane(site: Site) -> Message:
     }
     options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     return {
-        **upstream.cluster(site.ca_file),
-        "name": CONTROL_PLANE,
+        **upstream.cluster(CONTROL_PLANE, site.ca_file),
         "connect_timeout": f"{CONNECT_S}s",
         "typed_extension_protocol_options": {
             options: typed(

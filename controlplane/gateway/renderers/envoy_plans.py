@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from controlplane.gateway.renderers import RenderedInvalidError, Site, Unserved, problems
+from controlplane.gateway.renderers import RenderedInvalidError, Site, problems
 from controlplane.gateway.renderers.envoy_keys import Provider, script
 from controlplane.gateway.renderers.envoy_resource import Message, lua_filter, typed
 from domain.plan_terms import AuthKind
 from domain.routing import Body
+from domain.unserved import Unserved, keyless
 
 PLANS, LIMITS, TOKENS = "plans", "limits", "tokens"
 BUCKETS = 100_000
@@ -31,13 +32,9 @@ _PROBLEMS = "".join(
 def plans_filter(plans: Mapping[str, Body]) -> Message:
     """Return the filter that decides."""
     known = "".join(f"[{_text(id_)}]={_plan(row)},\n" for id_, row in sorted(plans.items()))
-    keyless: dict[str, str] = {}
-    for id_, row in sorted(plans.items()):
-        if row["auth"]["kind"] == AuthKind.KEYLESS.value:
-            for product in row["products"]:
-                keyless.setdefault(product, id_)
     open_to_all = "".join(
-        f"[{_text(product)}]={_text(plan)},\n" for product, plan in sorted(keyless.items())
+        f"[{_text(product)}]={_text(plan)},\n"
+        for product, plan in sorted(keyless(plans.values()).items())
     )
     tables = f"local PLANS = {{\n{known}}}\nlocal KEYLESS = {{\n{open_to_all}}}\n"
     tables += f'local NO_LIMIT = "{CALLS_MAX}"\n'

@@ -15,11 +15,11 @@ from controlplane.gateway.renderers import (
     KEY_HEADER,
     PARAMETER,
     Site,
-    Unserved,
     specificity,
 )
 from controlplane.gateway.renderers.envoy_resource import Message, typed
 from domain.routing import Body
+from domain.unserved import Unserved
 
 NAME, ROUTE_CONFIGURATION = "gateway", "routes"
 NOWHERE = "nowhere"
@@ -50,11 +50,6 @@ class Upstream(NamedTuple):
         return cls(parts.scheme, parts.hostname or "", port, parts.path.rstrip("/"))
 
     @property
-    def name(self) -> str:
-        """The name of its cluster; many versions may share it."""
-        return f"{self.scheme}://{self._bracketed}:{self.port}"
-
-    @property
     def authority(self) -> str:
         """What it is called in requests."""
         usual = HTTPS_PORT if self.scheme == "https" else HTTP_PORT
@@ -64,9 +59,9 @@ class Upstream(NamedTuple):
     def _bracketed(self) -> str:
         return f"[{self.host}]" if ":" in self.host else self.host
 
-    def cluster(self, ca_file: str) -> Message:
-        """Return the cluster of it; by https only if its certificate is for its name."""
-        address = {"address": self.host, "port_value": self.port}
+    def cluster(self, name: str, ca_file: str) -> Message:
+        """Return a cluster of it; by https only if its certificate is for its name."""
+        address = {"socket_address": {"address": self.host, "port_value": self.port}}
         secured: dict[str, Any] = {}
         if self.scheme == "https":
             secured["transport_socket"] = {
@@ -78,13 +73,17 @@ class Upstream(NamedTuple):
                 ),
             }
         return {
-            "name": self.name,
+            "name": name,
             "type": "STATIC" if self.is_address else "STRICT_DNS",
             "connect_timeout": f"{CONNECT_S}s",
             "load_assignment": {
-                "cluster_name": self.name,
+                "cluster_name": name,
                 "endpoints": [
-                    {"lb_endpoints": [{"endpoint": {"address": {"socket_address": address}}}]}
+                    {
+                        "lb_endpoints": [
+                            {"endpoint": {"address": address, "hostname": self.authority}}
+                        ]
+                    }
                 ],
             },
             **secured,
@@ -126,13 +125,10 @@ def routing(
         product, url = products.get(row["product"]), row["upstreams"].get(environment)
         if product is None:
             unserved.append(Unserved("version", row["id"], "Its product is not here."))
-        elif url is None:
-            unserved.append(
-                Unserved("version", row["id"], f"It has no upstream for {environment}.")
-            )
-        else:
+        elif url is not None:
             upstream = Upstream.of(url)
-            clusters[upstream.name] = upstream.cluster(site.ca_file)
+            # Named after the version: one that moves is replaced, and no call finds it missing.
+            clusters[row["id"]] = upstream.cluster(row["id"], site.ca_file)
             said = list(_deprecation(row, product, products, versions))
             routes.extend(_routes(row, product, upstream, said))
     routes.sort(key=lambda each: each[0])  # which is stable: of two alike the newer version's
@@ -171,8 +167,8 @@ def _routes(
                 "headers": [{"name": ":method", "string_match": {"exact": each["method"]}}],
             },
             "route": {
-                "cluster": upstream.name,
-                "host_rewrite_literal": upstream.authority,
+                "cluster": row["id"],
+                "auto_host_rewrite": True,
                 "timeout": f"{CALL_S}s",
                 "regex_rewrite": {
                     "pattern": {"regex": behind},

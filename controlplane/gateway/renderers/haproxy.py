@@ -23,12 +23,12 @@ from controlplane.gateway.renderers import (
     Rendered,
     RenderedInvalidError,
     Site,
-    Unserved,
     alike,
 )
 from controlplane.gateway.renderers.haproxy_version import Backend, answer
 from controlplane.gateway.renderers.problems import BY_THEMSELVES, MALFORMED, NO_OPERATION
 from domain.routing import PLAN, SUBSCRIPTION, VERSION, Body, Document
+from domain.unserved import Unserved, unserved
 
 VENDOR = "haproxy"
 START = "haproxy -W -S {directory}/master.sock -f {directory}/haproxy.cfg"
@@ -107,12 +107,10 @@ if is_limited
 def render(snapshot: Document, site: Site, memo: Memo) -> Rendered:
     """Return haproxy.cfg and its maps; recent.map is empty, for keys.map has everything."""
     memo.begin()
-    unserved = list(_unserved(snapshot))
-    backends = [
-        Backend.of(version, snapshot, site, unserved) for version in _served(snapshot, unserved)
-    ]
+    told = list(_unserved(snapshot))
+    backends = [Backend.of(version, snapshot, site, told) for version in _served(snapshot, told)]
     subscribed = [memo.of("keys", _lines, row) for row in snapshot["subscriptions"]]
-    unserved += [each for _, told in subscribed for each in told]
+    told += [each for _, keys in subscribed for each in keys]
     files = {
         KEYS: b"".join(lines for lines, _ in subscribed),
         RECENT: b"",
@@ -127,7 +125,7 @@ def render(snapshot: Document, site: Site, memo: Memo) -> Rendered:
             *(each.text for each in backends),
         ]
     )
-    return Rendered({**files, CONFIG: _config(text, files, site)}, tuple(unserved))
+    return Rendered({**files, CONFIG: _config(text, files, site)}, tuple(told))
 
 
 def entries(subscription: Body) -> dict[str, str]:
@@ -207,7 +205,6 @@ def _served(snapshot: Document, unserved: list[Unserved]) -> list[Body]:
         if version["product"] not in products:
             continue  # without its product it has no address
         if snapshot["group"]["environment"] not in version["upstreams"]:
-            unserved.append(Unserved(VERSION, version["id"], "It has no upstream here."))
             continue
         address = (version["product"], version["base"])
         if address in newest:
@@ -223,6 +220,8 @@ def _number(version: Body) -> tuple[list[int], bool, str, str]:
 
 
 def _unserved(snapshot: Document) -> Iterator[Unserved]:
+    environment = snapshot["group"]["environment"]
+    yield from unserved(environment, snapshot["versions"], snapshot["plans"])
     plans = {row["id"] for row in snapshot["plans"]}
     for row in snapshot["subscriptions"]:
         if row["plan"] not in plans:

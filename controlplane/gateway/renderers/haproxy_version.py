@@ -21,7 +21,6 @@ from controlplane.gateway.renderers import (
     PLAN_HEADER,
     SUBSCRIPTION_HEADER,
     Site,
-    Unserved,
     problems,
     specificity,
 )
@@ -33,6 +32,7 @@ from controlplane.gateway.renderers.problems import (
     Problem,
 )
 from domain.routing import PLAN, VERSION, Body, Document
+from domain.unserved import Unserved, keyless
 
 WINDOW_S_MAX = 12 * 24 * 3_600
 """HAProxy keeps times in 31 bits of milliseconds, and a table keeps two windows."""
@@ -113,15 +113,15 @@ class Backend:
         self, name: str, plan: Body, limits: list[dict[str, Any]], condition: str
     ) -> Iterator[str]:
         """Yield the rules of limits that hold together; a table has room for two."""
-        keyless = plan["auth"]["kind"] == "KEYLESS"
+        by_address = plan["auth"]["kind"] == "KEYLESS"
         for table in range(0, len(limits), 2):
             pair = limits[table : table + 2]
             rates = ",".join(f"gpc{nth}_rate({each['window_s']}s)" for nth, each in enumerate(pair))
             self.tables[f"{name}-{table // 2}"] = (
-                f"stick-table type {'ipv6' if keyless else 'string len 36'} size {TABLE_ENTRIES}"
+                f"stick-table type {'ipv6' if by_address else 'string len 36'} size {TABLE_ENTRIES}"
                 f" expire {2 * max(each['window_s'] for each in pair)}s store {rates} peers edge"
             )
-            key = "src" if keyless else "var(txn.subscription)"
+            key = "src" if by_address else "var(txn.subscription)"
             yield (
                 f"http-request track-sc{table // 2} {key} table {name}-{table // 2} if {condition}"
             )
@@ -165,22 +165,17 @@ def _specific_first(route: dict[str, str]) -> tuple[Any, str, str]:
 
 def _granted(snapshot: Document, product: Body, unserved: list[Unserved]) -> Iterator[Body]:
     """Yield the plans whose calls are taken."""
-    keyless = None
+    chosen = keyless(snapshot["plans"]).get(product["id"])
     for plan in snapshot["plans"]:
         limits = [plan["rate_limit"], *plan["more_rate_limits"]]
         limits += [each["rate_limit"] for each in plan["overrides"]]
         if product["id"] not in plan["products"] or plan["auth"]["kind"] == "JWT":
             continue
-        if any(limit and limit["window_s"] > WINDOW_S_MAX for limit in limits):
-            reason = "It has a rate limit over more than 12 days."
-        elif keyless and plan["auth"]["kind"] == "KEYLESS":
-            reason = f"Calls without a key are those of {keyless}."
-        else:
-            keyless = plan["id"] if plan["auth"]["kind"] == "KEYLESS" else keyless
-            yield plan
-            continue
-        told = Unserved(PLAN, plan["id"], reason)
-        if told not in unserved:
+        told = Unserved(PLAN, plan["id"], "It has a rate limit over more than 12 days.")
+        if not any(limit and limit["window_s"] > WINDOW_S_MAX for limit in limits):
+            if plan["auth"]["kind"] != "KEYLESS" or plan["id"] == chosen:
+                yield plan
+        elif told not in unserved:
             unserved.append(told)
 
 
@@ -188,8 +183,7 @@ def _caller(plans: list[Body]) -> Iterator[str]:
     """Yield the rules that let in whose calls are taken."""
     yield "acl is_known var(txn.plan) -m found"
     yield "acl has_key var(txn.hash) -m found"
-    keyless = [plan for plan in plans if plan["auth"]["kind"] == "KEYLESS"]
-    for plan in keyless:
+    for plan in (plan for plan in plans if plan["auth"]["kind"] == "KEYLESS"):
         yield f"http-request set-var(txn.plan) str({plan['id']}) if !has_key"
     for each, condition in ((KEY_MISSING, "!is_known !has_key"), (KEY_INVALID, "!is_known")):
         yield (

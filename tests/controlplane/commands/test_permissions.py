@@ -22,12 +22,14 @@ from controlplane.commands.api_product import (
 )
 from controlplane.commands.api_version import (
     BlockVersion,
+    ChooseUpstream,
     DefineVersion,
     DeprecateVersion,
     ReinstateVersion,
     RetireVersion,
     ScheduleVersionSunset,
     UnblockVersion,
+    WithdrawUpstream,
     WithdrawVersion,
     WithdrawVersionDeprecation,
 )
@@ -183,6 +185,8 @@ ALLOWED: dict[type[Command], set[Role]] = {
     PublishProduct: {OWNER, MANAGER},
     PublishVersion: {OWNER, MANAGER},
     ReviseVersion: {OWNER, MANAGER},
+    ChooseUpstream: {OWNER, MANAGER},
+    WithdrawUpstream: {OWNER, MANAGER},
     SubmitVersion: {OWNER, MANAGER},
     ApproveVersion: {OWNER, MANAGER},
     RequestChanges: {OWNER, MANAGER},

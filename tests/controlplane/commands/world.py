@@ -26,12 +26,14 @@ from controlplane.commands.api_product import (
 )
 from controlplane.commands.api_version import (
     BlockVersion,
+    ChooseUpstream,
     DefineVersion,
     DeprecateVersion,
     ReinstateVersion,
     RetireVersion,
     ScheduleVersionSunset,
     UnblockVersion,
+    WithdrawUpstream,
     WithdrawVersion,
     WithdrawVersionDeprecation,
 )
@@ -112,6 +114,7 @@ from controlplane.context import Caller
 from controlplane.store.eventstore import Receipt
 from domain.access_token import Role
 from domain.api_product import Visibility
+from domain.api_version import Upstream
 from domain.contract_policy import ContractPolicy
 from domain.credential import HashAlgorithm
 from domain.developer import TeamRole
@@ -191,7 +194,10 @@ async def world(app: App, caller: Caller = OWNER) -> World:
     team = await new(FormTeam(name="Payments"))
     product = await new(DefineProduct(slug="pets", name="Pets"))
     await do(app, PublishProduct(product_id=product), caller)
-    version = await new(DefineVersion(product_id=product, number="1.0.0", document=PETSTORE))
+    there = (Upstream("live", "https://live.example"),)
+    version = await new(
+        DefineVersion(product_id=product, number="1.0.0", document=PETSTORE, upstreams=there)
+    )
     await do(app, PublishVersion(version_id=version), caller)
     submitted = await new(DefineVersion(product_id=product, number="1.2.0", document=PETSTORE))
     await do(app, SubmitVersion(version_id=submitted), caller)
@@ -412,6 +418,10 @@ COMMANDS: dict[type[Command], Callable[[World], Command]] = {
     PublishProduct: lambda w: PublishProduct(product_id=w.draft_product),
     PublishVersion: lambda w: PublishVersion(version_id=w.draft_version),
     ReviseVersion: lambda w: ReviseVersion(version_id=w.draft_version, document=BREAKING),
+    ChooseUpstream: lambda w: ChooseUpstream(
+        version_id=w.draft_version, environment="new", url="https://new.example"
+    ),
+    WithdrawUpstream: lambda w: WithdrawUpstream(version_id=w.version, environment="live"),
     SubmitVersion: lambda w: SubmitVersion(version_id=w.draft_version),
     ApproveVersion: lambda w: ApproveVersion(version_id=w.submitted_version),
     RequestChanges: lambda w: RequestChanges(version_id=w.submitted_version, comment="why"),

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientConnectionError
 
 from controlplane.app import App
-from controlplane.gateway import delivery
+from controlplane.gateway import crowd
 from tests.controlplane.gateway.edge import Provider, serving
 
 
@@ -39,7 +39,7 @@ async def test_more_polls_than_can_be_held_are_told_to_come_back(
 async def test_one_token_does_not_take_the_places_of_all_others(
     app: App, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "WAITERS_EACH", 1)
+    monkeypatch.setattr(crowd, "WAITERS_EACH", 1)
     greedy, other = await provider.gateway("edge"), await provider.gateway("core")
     await provider.settled()
     async with serving(app) as client:

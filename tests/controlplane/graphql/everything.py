@@ -149,6 +149,10 @@ VERBS: dict[str, Verb | Elsewhere] = {
     "reviseVersion": Verb(
         '{versionId: $draft_version, document: "type Query { a: Int }"}', MANAGERS
     ),
+    "chooseUpstream": Verb(
+        '{versionId: $draft_version, environment: "live", url: "https://n.example"}', MANAGERS
+    ),
+    "withdrawUpstream": Verb('{versionId: $product_version, environment: "production"}', MANAGERS),
     "submitVersion": Verb("{versionId: $draft_version}", MANAGERS),
     "publishVersion": Verb("{versionId: $draft_version}", MANAGERS),
     "registerApplication": Verb('{teamId: $team, name: "n"}', CONSUMERS),

@@ -230,3 +230,26 @@ async def test_a_keyless_plan_takes_no_subscriptions(shop: Portal) -> None:
         applicationId=shop.ids["team_application"],
         planId=plan_id,
     ) == ("PLAN_KEYLESS", ["planId"])
+
+
+async def test_calls_to_a_product_without_a_key_are_those_of_one_plan(shop: Portal) -> None:
+    everyone = {"auth": {"kind": "KEYLESS"}}
+    first = await sold(shop, everyone, "open")
+    product = {"productIds": [shop.ids["product"]]}
+    second = await shop.done("manager", "definePlan", slug="wide", name="Wide", **product)
+    wide = {"planId": second["id"]}
+    await shop.done("manager", "draftPlanVersion", **wide, terms=everyone)
+    refused = await shop.refused("manager", "publishPlanVersion", **wide)
+    assert refused == ("KEYLESS_PLAN_EXISTS", ["planId"])
+
+    # Another version of the same is as good as the first; one that takes keys leaves it to others.
+    for terms in (everyone, {"auth": {"kind": "API_KEY"}}):
+        await shop.done("manager", "draftPlanVersion", planId=first, terms=terms)
+        await shop.done("manager", "publishPlanVersion", planId=first)
+    await shop.done("manager", "publishPlanVersion", **wide)
+
+    await shop.done("manager", "draftPlanVersion", planId=first, terms=everyone)
+    refused = await shop.refused("manager", "publishPlanVersion", planId=first)
+    assert refused == ("KEYLESS_PLAN_EXISTS", ["planId"])
+    await shop.done("manager", "closePlan", **wide)
+    await shop.done("manager", "publishPlanVersion", planId=first)

@@ -58,6 +58,15 @@ async def test_queries_see_a_write_once_its_position_is_reached(app: App) -> Non
     assert app.projector.caught_up
 
 
+async def test_whoever_waits_need_not_wait_for_the_pause_between_pages(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAGE_S", 30)
+    async with running(dsn) as app, asyncio.timeout(3):
+        for _ in range(5):
+            await app.projector.wait_until(await formed(app, 1))
+
+
 async def test_watchers_hear_of_every_move(app: App) -> None:
     heard: list[int] = []
     app.projector.watchers.append(lambda: heard.append(app.projector.position))

@@ -24,7 +24,7 @@ THING = Table(
     indexes=("organization_id, name", "organization_id, at, id"),
 )
 LOG = Table("log", key={"id": "bigint"}, columns={"line": "text"}, appends=True)
-HOW = {"fresh": (True, 10_000), "unnest": (False, 10_000), "copy": (False, 1)}
+HOW = {"fresh": (True, 10_000), "sent": (False, 10_000), "copy": (False, 1)}
 """Whether the tables are fresh, and from how many rows on they are copied."""
 
 
@@ -66,7 +66,6 @@ async def flush(
 ) -> None:
     fresh, copy_rows = HOW[how]
     monkeypatch.setattr(tables, "COPY_ROWS", copy_rows)
-    monkeypatch.setattr(tables, "COPY_CHANGED_ROWS", copy_rows)
     async with link.transaction():
         await tables.flush(link, "s", (THING, LOG), rows, new=set(rows) if fresh else set())
 
@@ -84,7 +83,7 @@ async def test_rows_come_back_as_they_were_stored(
     assert await tables.load(link, "s", (THING,), []) == {}
 
 
-@pytest.mark.parametrize("how", ["unnest", "copy"])
+@pytest.mark.parametrize("how", ["sent", "copy"])
 async def test_rows_take_the_place_of_those_with_their_key(
     link: "asyncpg.Connection[asyncpg.Record]", how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +97,7 @@ async def test_rows_take_the_place_of_those_with_their_key(
     assert await tables.load(link, "s", (THING,), expected) == expected
 
 
-@pytest.mark.parametrize("how", ["unnest", "copy"])
+@pytest.mark.parametrize("how", ["sent", "copy"])
 async def test_what_only_appends_is_never_read_back_or_replaced(
     link: "asyncpg.Connection[asyncpg.Record]", how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,8 +117,8 @@ async def test_a_large_flush_is_copied_and_a_small_one_is_not(
     link: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
     async with link.transaction():
-        await tables.flush(link, "s", (THING,), things(tables.COPY_CHANGED_ROWS))
-        await tables.flush(link, "s", (THING,), things(tables.COPY_CHANGED_ROWS, "b"))
+        await tables.flush(link, "s", (THING,), things(tables.COPY_ROWS))
+        await tables.flush(link, "s", (THING,), things(tables.COPY_ROWS, "b"))
         await tables.flush(link, "s", (THING,), things(10, "c"))
     counted = "SELECT left(name, 1), count(*) FROM s.thing GROUP BY 1 ORDER BY 1"
     assert [tuple(row) for row in await link.fetch(counted)] == [("b", 980), ("c", 20)]
@@ -134,7 +133,7 @@ async def test_a_fingerprint_tells_whether_two_tables_hold_the_same(
     full = await tables.fingerprint(link, "s", THING)
     assert (empty[0], full[0]) == (0, 20)
     await link.execute("DELETE FROM s.thing")
-    await flush(link, dict(reversed(rows.items())), "unnest", monkeypatch)
+    await flush(link, dict(reversed(rows.items())), "sent", monkeypatch)
     assert await tables.fingerprint(link, "s", THING) == full
     await link.execute("UPDATE s.thing SET held = NOT held WHERE id = 3")
     assert await tables.fingerprint(link, "s", THING) != full

@@ -1,0 +1,60 @@
+"""What was sold and no gateway of a group can serve, whoever made it.
+
+What only one vendor cannot do is said by its renderer, in the same form.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from domain.plan_terms import AuthKind
+from domain.routing import PLAN, VERSION, Body
+
+
+@dataclass(frozen=True)
+class Unserved:
+    """What a gateway refuses although it was sold, and why."""
+
+    kind: str
+    """A kind of row, or `key`."""
+    id: str
+    reason: str
+
+
+def unserved(environment: str, versions: Iterable[Body], plans: Iterable[Body]) -> list[Unserved]:
+    """Return what of these rows is reached by nobody in an environment."""
+    nowhere = [
+        Unserved(VERSION, row["id"], f"It has no upstream for {environment}.")
+        for row in versions
+        if environment not in row["upstreams"]
+    ]
+    plans = list(plans)
+    chosen = keyless(plans)
+    hidden = [
+        Unserved(PLAN, row["id"], f"Calls to product {each} without a key are those of {first}.")
+        for row in plans
+        for each in row["products"]
+        for first in (chosen.get(each),)
+        if _is_keyless(row) and first != row["id"]
+    ]
+    return [*nowhere, *hidden]
+
+
+def keyless(plans: Iterable[Body]) -> Mapping[str, str]:
+    """Return by product the plan that lets in calls without a key: of several the first by id.
+
+    Such a call does not say which of them it means.
+    """
+    chosen: dict[str, str] = {}
+    for row in sorted(filter(_is_keyless, plans), key=_id):
+        for product in row["products"]:
+            chosen.setdefault(product, row["id"])
+    return chosen
+
+
+def _is_keyless(row: Body) -> bool:
+    return bool(row["auth"]["kind"] == AuthKind.KEYLESS.value)
+
+
+def _id(row: Body) -> str:
+    id_: str = row["id"]
+    return id_

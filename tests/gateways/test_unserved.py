@@ -1,0 +1,53 @@
+"""What was sold and no gateway can serve follows from the rows and the environment."""
+
+import pytest
+
+from controlplane.gateway.renderers import RENDERERS, Memo, Site, renderer
+from domain.unserved import Unserved, keyless, unserved
+from tests.gateways.sold import Sold, auth, id_of
+
+PETS, FOOD = str(id_of("pets")), str(id_of("food"))
+
+
+def told(sold: Sold) -> list[Unserved]:
+    snapshot = sold.snapshot()
+    return unserved(snapshot["group"]["environment"], snapshot["versions"], snapshot["plans"])
+
+
+def selling() -> Sold:
+    sold = Sold()
+    for slug in ("pets", "food"):
+        sold.version(sold.product(slug), "https://pets.example", ["GET /pets"])
+    return sold
+
+
+def test_a_version_without_an_upstream_for_the_environment_is_reached_by_nobody() -> None:
+    sold = selling()
+    assert told(sold) == []
+    version = sold.version(PETS, "", ["GET /pets"], number="2.0.0")
+
+    assert told(sold) == [Unserved("version", version, "It has no upstream for live.")]
+
+
+def test_of_two_keyless_plans_of_a_product_one_lets_in() -> None:
+    sold = selling()
+    open_to_all = {name: sold.plan(name, PETS, auth=auth("KEYLESS")) for name in ("one", "two")}
+    first, second = sorted(open_to_all.values())
+    sold.plan("keys", PETS)
+    third = sold.plan("three", FOOD, auth=auth("KEYLESS"))
+
+    assert keyless(sold.snapshot()["plans"]) == {PETS: first, FOOD: third}
+    reason = f"Calls to product {PETS} without a key are those of {first}."
+    assert told(sold) == [Unserved("plan", second, reason)]
+
+
+@pytest.mark.parametrize("vendor", RENDERERS)
+def test_every_renderer_tells_it(vendor: str) -> None:
+    sold = selling()
+    sold.version(FOOD, "", ["GET /pets"], number="2.0.0")
+    for name in ("one", "two"):
+        sold.plan(name, PETS, auth=auth("KEYLESS"))
+
+    rendered = renderer(vendor).render(sold.snapshot(), Site("/etc/gateway"), Memo())
+    assert len(told(sold)) == 2
+    assert list(rendered.unserved) == told(sold)
