@@ -82,8 +82,9 @@ def terminal(
 
 
 def test_a_description_is_imported_into_an_empty_installation(
-    terminal: Terminal, tmp_path: Path
+    terminal: Terminal, empty_dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("CONTROLPLANE_DATABASE_URL", empty_dsn)
     spec = tmp_path / "pets.json"
     spec.write_bytes(PETSTORE)
     assert terminal.run("migrate").startswith("ran 0001")
