@@ -106,6 +106,27 @@ def test_a_description_is_imported_into_an_empty_installation(
     assert {line["why"]["channel"] for line in trail} == {"cli"}
 
 
+async def test_an_environment_that_no_gateway_is_of_is_noticed(
+    app: App, terminal: Terminal, tmp_path: Path
+) -> None:
+    await world(app)
+    spec = tmp_path / "pets.json"
+    spec.write_bytes(PETSTORE)
+
+    async def imported(number: str, *upstream: str) -> str:
+        words = ["import", str(spec), "--organization", str(ACE), "--product", "dogs"]
+        done = await asyncio.to_thread(terminal, *words, "--version", number, *upstream)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    there = ("--upstream", "live=https://pets.example")
+    mistyped = ("--upstream", "liev=https://pets.example")
+    assert "environment" not in await imported("1.0.0", *there)
+    said = await imported("1.1.0", *there, *mistyped)
+    assert "No gateway group is of the environment liev; there is live." in said
+    assert "it has no upstream: chooseUpstream" in await imported("1.2.0")
+
+
 def test_read_models_are_checked_rebuilt_and_replayed(
     terminal: Terminal, dsn: str, tmp_path: Path
 ) -> None:
