@@ -16,6 +16,12 @@ Link: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 @pytest.fixture
+def dsn(empty: str) -> str:
+    """Return the DSN of a database that was never migrated."""
+    return empty
+
+
+@pytest.fixture
 async def link(dsn: str) -> AsyncIterator[Link]:
     connection = await asyncpg.connect(dsn)
     yield connection
