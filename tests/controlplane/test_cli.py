@@ -82,8 +82,12 @@ def terminal(
 
 
 def test_a_description_is_imported_into_an_empty_installation(
-    terminal: Terminal, tmp_path: Path
+    empty: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
+    terminal = Terminal(empty, monkeypatch, capfd)
     spec = tmp_path / "pets.json"
     spec.write_bytes(PETSTORE)
     assert terminal.run("migrate").startswith("ran 0001")
