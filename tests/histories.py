@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 from uuid import UUID
@@ -65,14 +66,14 @@ def any_value(hint: Any) -> st.SearchStrategy[Any]:  # any annotation
 
 def any_event(kind: type, **known: object) -> st.SearchStrategy[Any]:
     """Return every event (or value) of a class; `known` fields are not left to chance."""
+    chosen = {name: st.just(value) for name, value in known.items()}
+    return st.builds(kind, **_any_fields(kind) | chosen)
+
+
+@cache  # bounded by the number of events and values; to make strategies takes most of the time
+def _any_fields(kind: type) -> dict[str, st.SearchStrategy[Any]]:
     hints = {**get_type_hints(kind), "originator_id": UUID}  # a type variable of the library's
-    chosen = {
-        field.name: st.just(known[field.name])
-        if field.name in known
-        else any_value(hints[field.name])
-        for field in fields(kind)
-    }
-    return st.builds(kind, **chosen)
+    return {field.name: any_value(hints[field.name]) for field in fields(kind)}
 
 
 ORGANIZATION = 9

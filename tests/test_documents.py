@@ -32,7 +32,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINES = 250
 LONG = {"CHANGELOG.md", "contract-rules.md"}
 """One grows with every release, the other is looked things up in, and printed."""
-LINK = re.compile(r"\]\((?!https?://)([^)#]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\((?!https?://)([^)#]*)(?:#([^)]*))?\)")
 PATH = re.compile(r"`((?:controlplane|domain|projections|tests|docs|deploy|benchmarks)/[\w./*-]+)`")
 COMMAND = re.compile(
     r"^ {4}controlplane ((?:[a-z][a-z-]* ?)+)|`controlplane ((?:[a-z][a-z-]* ?)+)", re.MULTILINE
@@ -52,12 +52,20 @@ def rows(name: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
+def anchors(document: Path) -> set[str]:
+    """Return what its headings are called in links."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each).strip().lower().replace(" ", "-") for each in headings}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_document_names_only_what_is_there(document: Path) -> None:
     said = document.read_text()
 
-    for link in LINK.findall(said):
-        assert (document.parent / link).exists(), link
+    for file, anchor in LINK.findall(said):
+        found = document.parent / file if file else document
+        assert found.exists(), file
+        assert not anchor or anchor in anchors(found), f"{file}#{anchor}"
     for path in PATH.findall(said):
         assert any(ROOT.glob(path.rstrip("/"))), path
 
@@ -72,6 +80,18 @@ def test_a_document_names_only_commands_there_are(document: Path) -> None:
                 break  # the rest is arguments
             assert word in known, f"controlplane {' '.join(found)}"
             level = known[word]
+
+
+def test_every_decision_is_in_the_index_in_order() -> None:
+    pages = sorted((ROOT / "docs/adr").glob("0*.md"))
+    headings = [page.read_text().splitlines()[0].removeprefix("# ") for page in pages]
+
+    assert rows("docs/adr/README.md", "A decision") == [
+        [number, f"[{title}]({page.name})"]
+        for page, (number, _, title) in zip(
+            pages, (heading.partition(". ") for heading in headings), strict=True
+        )
+    ]
 
 
 def test_every_setting_is_in_the_table_with_its_default() -> None:

@@ -80,10 +80,14 @@ def bootstrap(
     files.write_all(out, found)
     for name in sorted(found):
         typer.echo(str(out / name))
+    commands = [chosen.START.format(directory=shlex.quote(site.directory))]
+    if vendor != "envoy":
+        commands.append(_agent_command(vendor, site))
+    elif not token_file:  # with one it asks by itself; else it does not start without its files
+        commands.insert(0, _agent_command(vendor, site))
     progress("Start next:")
-    progress(f"  {chosen.START.format(directory=shlex.quote(site.directory))}")
-    if vendor != "envoy" or not token_file:  # an Envoy with a token asks by itself
-        progress(f"  {_agent_command(vendor, site)}")
+    for each in commands:
+        progress(f"  {each}")
 
 
 def agent(

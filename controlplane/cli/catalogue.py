@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from controlplane.app import App
     from controlplane.importing import Target
 
+ENVIRONMENTS = 100
+
 
 def import_(
     spec: Annotated[
@@ -81,6 +83,7 @@ async def _import(spec: str, organization: str | None, target: "Target") -> None
         context = asking(app, organization_id)
         imported = await import_document(context, document, spec, target)
         done = time.monotonic()
+        environments = await _environments(app, organization_id)
     operations = (
         "1 operation" if imported.operations == 1 else f"{imported.operations:,} operations"
     )
@@ -92,10 +95,23 @@ async def _import(spec: str, organization: str | None, target: "Target") -> None
     )
     typer.echo(f"product {imported.product_id}\nversion {imported.version_id}")
     if not target.upstreams:
+        progress("Gateways do not serve it, since it has no upstream: chooseUpstream gives it one.")
+    unknown = sorted({each.environment for each in target.upstreams} - environments)
+    if environments and unknown:
         progress(
-            "Gateways do not serve it, since it has no upstream: give the next version one,"
-            " such as --upstream production=https://api.example."
+            f"No gateway group is of the environment {', '.join(unknown)};"
+            f" there is {', '.join(sorted(environments))}."
         )
+
+
+async def _environments(app: "App", organization_id: UUID) -> set[str]:
+    """Return those of the organization's gateway groups."""
+    found = await app.services.pool.fetch(
+        "SELECT DISTINCT environment FROM gateway_group WHERE organization_id = $1 LIMIT $2",
+        organization_id,
+        ENVIRONMENTS,
+    )
+    return {row["environment"] for row in found}
 
 
 async def _organization(app: "App", slug: str | None) -> UUID:

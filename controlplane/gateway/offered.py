@@ -125,6 +125,8 @@ class Offered:
             self._unserved = rendered.unserved
             for each in rendered.unserved[:UNSERVED]:
                 log.warning("gateway.unserved", vendor=envoy.VENDOR, **vars(each))
+            if not rendered.unserved:
+                log.info("gateway.all_served", vendor=envoy.VENDOR)
         return {part: self._checked(part, each) for part, each in rendered.resources.items()}
 
     def _checked(self, part: Part, each: Resources) -> Resources | None:

@@ -82,12 +82,9 @@ def terminal(
 
 
 def test_a_description_is_imported_into_an_empty_installation(
-    empty: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-    tmp_path: Path,
+    terminal: Terminal, empty_dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    terminal = Terminal(empty, monkeypatch, capfd)
+    monkeypatch.setenv("CONTROLPLANE_DATABASE_URL", empty_dsn)
     spec = tmp_path / "pets.json"
     spec.write_bytes(PETSTORE)
     assert terminal.run("migrate").startswith("ran 0001")
@@ -107,6 +104,27 @@ def test_a_description_is_imported_into_an_empty_installation(
         *("release_line.opened", "release_line.released"),
     ]
     assert {line["why"]["channel"] for line in trail} == {"cli"}
+
+
+async def test_an_environment_that_no_gateway_is_of_is_noticed(
+    app: App, terminal: Terminal, tmp_path: Path
+) -> None:
+    await world(app)
+    spec = tmp_path / "pets.json"
+    spec.write_bytes(PETSTORE)
+
+    async def imported(number: str, *upstream: str) -> str:
+        words = ["import", str(spec), "--organization", str(ACE), "--product", "dogs"]
+        done = await asyncio.to_thread(terminal, *words, "--version", number, *upstream)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    there = ("--upstream", "live=https://pets.example")
+    mistyped = ("--upstream", "liev=https://pets.example")
+    assert "environment" not in await imported("1.0.0", *there)
+    said = await imported("1.1.0", *there, *mistyped)
+    assert "No gateway group is of the environment liev; there is live." in said
+    assert "it has no upstream: chooseUpstream" in await imported("1.2.0")
 
 
 def test_read_models_are_checked_rebuilt_and_replayed(

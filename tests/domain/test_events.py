@@ -6,7 +6,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from domain.aggregate import Aggregate, First, Why
 from domain.events import AGGREGATES, EVENTS
@@ -53,6 +53,7 @@ def test_an_aggregate_belongs_to_the_organization_of_its_first_event(
 
 
 @pytest.mark.parametrize("kind", LATER, ids=lambda kind: kind.TOPIC)
+@settings(max_examples=10)  # of each event: what an event assigns does not depend on its values
 @given(data=st.data())
 def test_changing_a_copy_leaves_the_original(
     kind: type[Aggregate.Event], data: st.DataObject

@@ -173,6 +173,17 @@ def test_bootstrap_keeps_its_files_from_others_and_says_what_to_start_next(
     assert done.stderr.count(told) == agents
 
 
+def test_an_envoy_that_reads_files_is_started_after_the_agent_that_writes_them(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    terminal = Terminal(dsn, monkeypatch, capfd)
+    done = terminal("gateway", "bootstrap", "--vendor", "envoy", "--out", str(tmp_path))
+
+    agent, start = done.stderr.splitlines()[-2:]
+    assert "controlplane gateway agent" in agent
+    assert "envoy -c" in start
+
+
 @pytest.mark.parametrize(
     ("option", "content"),
     [

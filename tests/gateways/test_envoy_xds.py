@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from controlplane.app import App, running
 from controlplane.commands.access_token import RevokeToken
-from controlplane.commands.api_version import ChooseUpstream, WithdrawUpstream
+from controlplane.commands.api_version import ChooseUpstream, WithdrawUpstream, WithdrawVersion
 from controlplane.commands.credential import IssueCredential, RevokeCredential
 from controlplane.commands.gateway_config import ConfirmEpoch, IntendConfigShrink
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
@@ -147,12 +147,21 @@ async def test_a_server_moves_and_no_call_is_lost(selling: Selling) -> None:
                 ChooseUpstream(version_id=version, environment="live", url=url)
             )
             await asyncio.sleep(0.3)
+        for number, url in (("1.1.0", f"{two}/moved"), ("1.2.0", one), ("1.3.0", f"{two}/moved")):
+            await selling.provider.version("pets", url, number)
+            await asyncio.sleep(0.3)
+        for number in ("1.3.0", "1.2.0"):
+            mistaken = WithdrawVersion(version_id=selling.provider.ids[f"pets-{number}"])
+            await selling.provider.do(mistaken)
+            await asyncio.sleep(0.3)
         moved.set()
         await calling
         assert answers[-1].seen["path"] == "/moved/pets"
         assert answers[-1].seen["headers"]["host"] == two.removeprefix("http://")
     assert [each for each in answers if each.status != 200] == []
-    await selling.provider.do(WithdrawUpstream(version_id=version, environment="live"))
+    for number in ("1.0.0", "1.1.0", "1.2.0", "1.3.0"):
+        version = selling.provider.ids[f"pets-{number}"]
+        await selling.provider.do(WithdrawUpstream(version_id=version, environment="live"))
     await selling.until(404, key)
 
 

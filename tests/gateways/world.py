@@ -15,10 +15,8 @@ from aiohttp import ClientResponse, ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from controlplane.commands.api_product import DefineProduct, PublishProduct
-from controlplane.commands.api_version import DefineVersion
 from controlplane.commands.credential import IssueCredential
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
-from controlplane.commands.review import PublishVersion
 from controlplane.gateway.agent import files
 from controlplane.gateway.agent.agent import Agent
 from controlplane.gateway.agent.haproxy import HAProxy
@@ -27,10 +25,8 @@ from controlplane.gateway.agent.source import Source
 from controlplane.gateway.agent.status import Status
 from controlplane.gateway.agent.trust import Trust
 from controlplane.gateway.renderers import Site, renderer
-from domain.api_version import Upstream
 from domain.plan import PlanTerms
 from tests.controlplane.gateway.edge import TERMS, Provider
-from tests.given import PETSTORE
 from tests.processes import eventually
 
 
@@ -69,18 +65,6 @@ class Seller(Provider):
         await self.version(slug, url, number)
         await self.do(PublishProduct(product_id=product))
         await self.plan(slug, terms)
-
-    async def version(self, slug: str, url: str, number: str) -> None:
-        version = await self.make(
-            DefineVersion(
-                product_id=self.ids[slug],
-                number=number,
-                document=PETSTORE,
-                upstreams=(Upstream("live", url),),
-            )
-        )
-        self.ids[f"{slug}-{number}"] = version
-        await self.do(PublishVersion(version_id=version))
 
     async def plan(self, slug: str, terms: PlanTerms, name: str = "free") -> None:
         products = (self.ids[slug],)

@@ -184,6 +184,8 @@ class Agent:
             for each in unserved[:UNSERVED]:
                 names = self.held.names(each.kind, each.id)
                 log.warning("agent.unserved", **vars(each), **names)
+            if not unserved:
+                log.info("agent.all_served")
 
     async def _acknowledge(self) -> None:
         """Say what the gateway runs, if that was not said."""

@@ -50,6 +50,11 @@ class Upstream(NamedTuple):
         return cls(parts.scheme, parts.hostname or "", port, parts.path.rstrip("/"))
 
     @property
+    def server(self) -> tuple[str, str, int]:
+        """What is connected to."""
+        return self.scheme, self.host, self.port
+
+    @property
     def authority(self) -> str:
         """What it is called in requests."""
         usual = HTTPS_PORT if self.scheme == "https" else HTTP_PORT
@@ -120,6 +125,7 @@ def routing(
     """Return how calls of an environment are routed."""
     routes: list[tuple[Any, Message]] = []
     clusters: dict[str, Message] = {}
+    servers: dict[str, tuple[str, str, int]] = {}
     unserved = []
     for row in sorted(versions.values(), key=_newest_first, reverse=True):
         product, url = products.get(row["product"]), row["upstreams"].get(environment)
@@ -127,10 +133,13 @@ def routing(
             unserved.append(Unserved("version", row["id"], "Its product is not here."))
         elif url is not None:
             upstream = Upstream.of(url)
-            # Named after the version: one that moves is replaced, and no call finds it missing.
-            clusters[row["id"]] = upstream.cluster(row["id"], site.ca_file)
+            # Named after what callers call: another in its place is taken without a gap.
+            name = f"{product['slug']}/{row['base']}"
+            if servers.setdefault(name, upstream.server) != upstream.server:
+                name = f"{name}/{row['number']}"  # an older version, for what the newer has not
+            clusters[name] = upstream.cluster(name, site.ca_file)
             said = list(_deprecation(row, product, products, versions))
-            routes.extend(_routes(row, product, upstream, said))
+            routes.extend(_routes(row, product, name, upstream.path, said))
     routes.sort(key=lambda each: each[0])  # which is stable: of two alike the newer version's
     host = {"name": NAME, "domains": ["*"], "routes": [route for _, route in routes]}
     return Routing(
@@ -149,7 +158,7 @@ def _newest_first(row: Body) -> tuple[Version, str]:
 
 
 def _routes(
-    row: Body, product: Body, upstream: Upstream, said: list[Message]
+    row: Body, product: Body, cluster: str, prefix: str, said: list[Message]
 ) -> Iterator[tuple[Any, Message]]:
     base = f"/{product['slug']}/{row['base']}"
     for each in row["routes"]:
@@ -159,7 +168,7 @@ def _routes(
         is_plain = not (at_base or PARAMETER.search(path))
         by_path = {"path": _quoted(base + path)} if is_plain else {"safe_regex": {"regex": pattern}}
         behind = f"^{_pattern(base)}" + ("/?" if at_base else "")
-        target = upstream.path or ("/" if at_base else "")
+        target = prefix or ("/" if at_base else "")
         message: dict[str, Any] = {
             "name": f"{product['id']} {row['id']} {each['id']}",
             "match": {
@@ -167,7 +176,7 @@ def _routes(
                 "headers": [{"name": ":method", "string_match": {"exact": each["method"]}}],
             },
             "route": {
-                "cluster": row["id"],
+                "cluster": cluster,
                 "auto_host_rewrite": True,
                 "timeout": f"{CALL_S}s",
                 "regex_rewrite": {

@@ -60,20 +60,27 @@ class Provider:
 
     async def product(self, slug: str, upstream: str = "https://pets.example") -> UUID:
         """Publish a product with one version, a plan for it, and its plan version."""
-        product = await self.make(DefineProduct(slug=slug, name=slug))
-        upstreams = (Upstream("live", upstream),)
-        version = await self.make(
-            DefineVersion(
-                product_id=product, number="1.0.0", document=PETSTORE, upstreams=upstreams
-            )
-        )
-        await self.do(PublishVersion(version_id=version))
+        product = self.ids[slug] = await self.make(DefineProduct(slug=slug, name=slug))
+        version = await self.version(slug, upstream, "1.0.0")
         await self.do(PublishProduct(product_id=product))
         plan = await self.make(DefinePlan(slug=f"{slug}-free", name="Free", product_ids=(product,)))
         await self.do(DraftPlanVersion(plan_id=plan, terms=TERMS))
         await self.do(PublishPlanVersion(plan_id=plan))
-        self.ids |= {slug: product, f"{slug}-version": version, f"{slug}-free": plan}
+        self.ids |= {f"{slug}-version": version, f"{slug}-free": plan}
         return product
+
+    async def version(self, slug: str, url: str, number: str) -> UUID:
+        """Publish a version of a product."""
+        version = self.ids[f"{slug}-{number}"] = await self.make(
+            DefineVersion(
+                product_id=self.ids[slug],
+                number=number,
+                document=PETSTORE,
+                upstreams=(Upstream("live", url),),
+            )
+        )
+        await self.do(PublishVersion(version_id=version))
+        return version
 
     async def subscription(self, slug: str) -> UUID:
         if "application" not in self.ids:

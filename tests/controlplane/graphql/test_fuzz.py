@@ -1,7 +1,7 @@
 """No input of any shape gives a 500, an unforeseen error, or a blocked event loop.
 
 What is sent is generated: operations from the schema (schemathesis), broken ones, bodies, frames.
-FUZZ_S seconds in all, by default 20; the figures of the event loop are printed.
+FUZZ_S seconds in all, by default 12; the figures of the event loop are printed.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from hypothesis_graphql import Mode, from_schema, nodes
 from controlplane.graphql.connection import PROTOCOL
 from controlplane.graphql.schema import sdl
 
-FUZZ_S = float(os.environ.get("FUZZ_S", "20"))
+FUZZ_S = float(os.environ.get("FUZZ_S", "12"))
 BUSY_MS = 250
 """Generous, for machines that are busy: 20 to 40 ms are seen."""
 LINE_CHARS = 8_000

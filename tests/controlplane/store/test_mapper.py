@@ -13,7 +13,7 @@ import orjson
 import pytest
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.utils import register_topic
-from hypothesis import given
+from hypothesis import given, settings
 
 from controlplane.store.mapper import PackageMapper, to_domain_event, to_stored_event
 from domain.aggregate import Aggregate
@@ -39,6 +39,7 @@ def reread(stored: StoredEvent) -> Aggregate.Event:
 
 
 @pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.TOPIC)
+@settings(max_examples=15)  # of each event: they are made of the same few types
 @given(data=st.data())
 def test_every_event_survives_storage(kind: type[Aggregate.Event], data: st.DataObject) -> None:
     event = data.draw(any_event(kind))

@@ -16,14 +16,8 @@ Link: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 @pytest.fixture
-def dsn(empty: str) -> str:
-    """Return the DSN of a database that was never migrated."""
-    return empty
-
-
-@pytest.fixture
-async def link(dsn: str) -> AsyncIterator[Link]:
-    connection = await asyncpg.connect(dsn)
+async def link(empty_dsn: str) -> AsyncIterator[Link]:
+    connection = await asyncpg.connect(empty_dsn)
     yield connection
     await connection.close()
 
@@ -77,17 +71,17 @@ async def test_a_file_that_fails_leaves_nothing_and_can_be_run_again(
     assert await migrate(link) == [broken.name]
 
 
-async def test_two_processes_at_once_migrate_once(dsn: str) -> None:
-    links = [await asyncpg.connect(dsn) for _ in range(4)]
+async def test_two_processes_at_once_migrate_once(empty_dsn: str) -> None:
+    links = [await asyncpg.connect(empty_dsn) for _ in range(4)]
     ran = await asyncio.gather(*(migrate(link) for link in links))
     assert sorted(map(len, ran)) == [0, 0, 0, len(migrations())]
     for link in links:
         await link.close()
 
 
-async def test_two_processes_at_once_start_on_an_empty_database(dsn: str) -> None:
+async def test_two_processes_at_once_start_on_an_empty_database(empty_dsn: str) -> None:
     async def start() -> int:
-        async with running(dsn) as app:
+        async with running(empty_dsn) as app:
             return app.epoch
 
     assert list(await asyncio.gather(start(), start(), start())) == [1, 1, 1]
@@ -112,8 +106,8 @@ async def test_another_server_timeline_or_database_raises_the_epoch(link: Link, 
     assert await link.fetchval("SELECT count(*) FROM epochs") == 2
 
 
-async def test_many_that_ask_first_on_another_server_agree(dsn: str) -> None:
-    links = [await asyncpg.connect(dsn) for _ in range(5)]
+async def test_many_that_ask_first_on_another_server_agree(empty_dsn: str) -> None:
+    links = [await asyncpg.connect(empty_dsn) for _ in range(5)]
     await migrate(links[0])
     epochs = await asyncio.gather(*(link.fetchval("SELECT current_epoch()") for link in links))
     assert set(epochs) == {1}

@@ -224,8 +224,11 @@ async def test_a_stuck_table_lock_is_a_bounded_error_and_then_all_goes_on(dsn: s
 
 
 async def test_postgresql_itself_gives_up_on_the_lock_after_five_seconds(dsn: str) -> None:
-    async with running(dsn, follow=False), asyncio.timeout(8):
+    async with asyncio.timeout(5):
         stuck, link = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+        kept = await link.fetchval("SELECT proconfig FROM pg_proc WHERE proname = 'append_saves'")
+        assert "lock_timeout=5s" in kept
+        await link.execute("ALTER FUNCTION append_saves SET lock_timeout = '50ms'")
         async with stuck.transaction():
             await stuck.execute(LOCK)
             with pytest.raises(asyncpg.LockNotAvailableError):
