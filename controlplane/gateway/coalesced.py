@@ -20,7 +20,8 @@ Write: TypeAlias = "Callable[[Connection, Sequence[Said]], Awaitable[Sequence[Ke
 class Coalesced(Generic[Said, Kept]):
     """Writes what comes together as one batch: the first at once, the others while it is written.
 
-    `write` answers in the order of what it is given, of which no two have the same `key`.
+    `write` answers in the order of what it is given, of which no two have the same `key`. At most
+    `waiting` may wait, by default WAITING.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class Coalesced(Generic[Said, Kept]):
         budget_s: float,
         write: "Write[Said, Kept]",
         key: Callable[[Said], Hashable],
+        waiting: int | None = None,
     ) -> None:
         self._pool = pool
         self._budget_s = budget_s
         self._write = write
         self._key = key
+        self._most = WAITING if waiting is None else waiting
         self._waiting: deque[tuple[Said, asyncio.Future[Kept]]] = deque()
         self._writing: asyncio.Task[None] | None = None
         self.batches = 0
@@ -41,7 +44,7 @@ class Coalesced(Generic[Said, Kept]):
 
     def say(self, said: Said) -> "asyncio.Future[Kept]":
         """Return what will be what was kept. Raises UnavailableError, also when too many wait."""
-        if len(self._waiting) >= WAITING:
+        if len(self._waiting) >= self._most:
             raise UnavailableError("Too many observations wait to be written.")
         kept: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
         self._waiting.append((said, kept))
@@ -50,7 +53,7 @@ class Coalesced(Generic[Said, Kept]):
         return kept
 
     async def _run(self) -> None:
-        while batch := self._batch():  # ends: WAITING bounds what comes meanwhile
+        while batch := self._batch():  # ends: what may wait bounds what comes meanwhile
             try:
                 async with lent(self._pool, self._budget_s) as connection:
                     self.batches += 1

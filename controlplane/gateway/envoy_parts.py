@@ -1,9 +1,7 @@
 """What Envoys say they run, part by part, to whichever process they ask: kept for all of them."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-from uuid import UUID
 
 from controlplane.gateway.acknowledgement import Heard, gateways
 from controlplane.gateway.document import Cursor
@@ -17,9 +15,10 @@ _SAY = (
     " WHERE known.version <> EXCLUDED.version"
 )
 _PARTS = (
-    "SELECT gateway_id, part, version, epoch, position FROM envoy_parts"
-    " LEFT JOIN gateway_acknowledgements USING (organization_id, gateway_id)"
+    "SELECT gateway_id, epoch, position, array_agg(part) AS parts, array_agg(version) AS versions"
+    " FROM envoy_parts LEFT JOIN gateway_acknowledgements USING (organization_id, gateway_id)"
     " WHERE (organization_id, gateway_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"
+    " GROUP BY organization_id, gateway_id, epoch, position"
 )
 
 
@@ -49,12 +48,11 @@ async def say(connection: Connection, said: Sequence[PartRuns]) -> list[EnvoyRun
     await connection.execute(
         _SAY, *which, [each.part for each in said], [each.version for each in said]
     )
-    versions: dict[UUID, dict[str, str]] = defaultdict(dict)
-    acknowledged: dict[UUID, Cursor | None] = {}
-    for row in await connection.fetch(_PARTS, *which):
-        id_ = row["gateway_id"]
-        versions[id_][row["part"]] = row["version"]
-        known = row["position"] is not None
-        acknowledged[id_] = Cursor(row["epoch"], row["position"]) if known else None
-    ids = [each.gateway.gateway_id for each in said]
-    return [EnvoyRuns(versions[id_], acknowledged[id_]) for id_ in ids]
+    runs = {
+        row["gateway_id"]: EnvoyRuns(
+            dict(zip(row["parts"], row["versions"], strict=True)),
+            None if row["position"] is None else Cursor(row["epoch"], row["position"]),
+        )
+        for row in await connection.fetch(_PARTS, *which)
+    }
+    return [runs[each.gateway.gateway_id] for each in said]

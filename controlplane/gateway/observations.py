@@ -25,6 +25,8 @@ REASON_CHARS = 1_000
 HEARD_S = 10.0
 """A gateway that polls more often is written down once in so long."""
 GATEWAYS = 10_000
+PARTS = 50_000
+"""Words of Envoys that wait to be written: a process that starts is told everything at once."""
 GROUPS = 100
 """Groups with a label of their own; the others share one."""
 
@@ -50,7 +52,7 @@ class Observations:
             pool, budget_s, acknowledgement.run, lambda said: said.gateway
         )
         self._parts: Coalesced[PartRuns, EnvoyRuns] = Coalesced(
-            pool, budget_s, envoy_parts.say, lambda said: (said.gateway, said.part)
+            pool, budget_s, envoy_parts.say, lambda said: (said.gateway, said.part), PARTS
         )
         self._rejects = Coalesced(pool, budget_s, acknowledgement.reject, lambda said: said.gateway)
         self._contacts = Coalesced(pool, budget_s, acknowledgement.hear, lambda said: said)

@@ -87,13 +87,13 @@ def test_the_newest_of_two_versions_with_one_address_is_served() -> None:
     assert versions[first["name"].split(" ")[1]]["number"] == "1.10.0"
 
 
-def test_versions_at_one_upstream_share_its_cluster() -> None:
+def test_versions_at_one_address_and_server_share_a_cluster() -> None:
     sold = Sold()
     pets = sold.product("pets")
-    for number in ("1.0.0", "2.0.0"):
+    for number in ("1.0.0", "1.1.0", "2.0.0"):
         sold.version(pets, f"http://127.0.0.1:1/{number}", ["GET /pets"], number=number)
 
     found = envoy_routes.routing(
         sold.rows[routing.PRODUCT], sold.rows[routing.VERSION], "live", SITE
     )
-    assert [each["name"] for each in found.clusters] == ["http://127.0.0.1:1", "nowhere"]
+    assert [each["name"] for each in found.clusters] == ["pets/v1", "pets/v2", "nowhere"]
