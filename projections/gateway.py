@@ -5,7 +5,7 @@ import orjson
 from domain.aggregate import Aggregate
 from domain.gateway import Gateway
 from domain.gateway_group import GatewayGroup
-from projections.readmodel import Key, Recorded, Row, Rows, Table
+from projections.readmodel import Key, Recorded, Row, Rows, Table, row_of
 
 NAME = "gateway"
 VERSION = 3
@@ -63,9 +63,7 @@ def keys(recorded: Recorded) -> tuple[Key, ...]:
 def project(recorded: Recorded, rows: Rows) -> None:
     """Bring the row up to date with one event."""
     event = recorded.event
-    (key,) = keys(recorded)
-    row = rows.setdefault(key, {"created_at": event.timestamp})
-    row["version"] = event.originator_version
+    row = row_of(recorded, rows, *keys(recorded))
     match event:
         case GatewayGroup.Event():
             _project_group(recorded, event, row)

@@ -2,7 +2,7 @@
 
 from domain.aggregate import Aggregate
 from domain.invitation import Invitation, InvitationState
-from projections.readmodel import Key, Recorded, Rows, Table
+from projections.readmodel import Key, Recorded, Rows, Table, row_of
 from projections.team import sealed_text
 
 NAME = "invitation"
@@ -43,9 +43,7 @@ def keys(recorded: Recorded) -> tuple[Key, ...]:
 def project(recorded: Recorded, rows: Rows) -> None:
     """Bring the row up to date with one event."""
     event = recorded.event
-    (key,) = keys(recorded)
-    row = rows.setdefault(key, {"created_at": event.timestamp})
-    row["version"] = event.originator_version
+    row = row_of(recorded, rows, *keys(recorded))
     match event:
         case Invitation.Sent():
             row |= {"team_id": event.team_id, "developer_id": event.developer_id}

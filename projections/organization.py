@@ -4,7 +4,7 @@ import orjson
 
 from domain.aggregate import Aggregate
 from domain.organization import Organization
-from projections.readmodel import Key, Recorded, Rows, Table
+from projections.readmodel import Key, Recorded, Rows, Table, row_of
 
 NAME = "organization"
 VERSION = 3
@@ -39,9 +39,8 @@ def keys(recorded: Recorded) -> tuple[Key, ...]:
 def project(recorded: Recorded, rows: Rows) -> None:
     """Bring the row up to date with one event."""
     event = recorded.event
-    (key,) = keys(recorded)
-    row = rows.setdefault(key, {"created_at": event.timestamp, "registration_open": False})
-    row["version"] = event.originator_version
+    row = row_of(recorded, rows, *keys(recorded))
+    row.setdefault("registration_open", False)
     match event:
         case Organization.Established():
             row |= {"slug": event.slug, "name": event.name}

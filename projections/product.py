@@ -10,7 +10,7 @@ from domain.api_product import ApiProduct, ProductState
 from domain.api_version import ApiVersion
 from domain.contract.operation import Operation
 from domain.version_life import VersionState
-from projections.readmodel import Key, Recorded, Row, Rows, Table
+from projections.readmodel import Key, Recorded, Row, Rows, Table, row_of
 
 NAME = "product"
 VERSION = 7
@@ -134,9 +134,8 @@ def keys(recorded: Recorded) -> tuple[Key, ...]:
 def project(recorded: Recorded, rows: Rows) -> None:
     """Bring the row up to date with one event."""
     event = recorded.event
-    (key,) = keys(recorded)
-    row = rows.setdefault(key, {"created_at": event.timestamp})
-    row |= {"version": event.originator_version, "changed_at": event.timestamp}
+    row = row_of(recorded, rows, *keys(recorded))
+    row["changed_at"] = event.timestamp
     match event:
         case ApiProduct.Defined():
             row |= {"slug": event.slug, "name": event.name, "description": event.description}

@@ -54,6 +54,13 @@ Row: TypeAlias = dict[str, object]
 Rows: TypeAlias = dict[Key, Row]
 
 
+def row_of(recorded: Recorded, rows: Rows, key: Key) -> Row:
+    """Return the row of the aggregate that an event is of, which begins with its first one."""
+    row = rows.setdefault(key, {"created_at": recorded.event.timestamp})
+    row["version"] = recorded.event.originator_version
+    return row
+
+
 class ReadModel(Protocol):
     """A module of this package. Raise VERSION when TABLES or `project` change what is stored."""
 

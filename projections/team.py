@@ -6,7 +6,7 @@ from domain.aggregate import Aggregate
 from domain.developer import Developer, DeveloperState
 from domain.sealed import Sealed
 from domain.team import Team
-from projections.readmodel import Key, Recorded, Rows, Table
+from projections.readmodel import Key, Recorded, Rows, Table, row_of
 
 NAME = "team"
 VERSION = 2
@@ -59,9 +59,7 @@ def keys(recorded: Recorded) -> tuple[Key, ...]:
 def project(recorded: Recorded, rows: Rows) -> None:
     """Bring the row up to date with one event."""
     event = recorded.event
-    (key,) = keys(recorded)
-    row = rows.setdefault(key, {"created_at": event.timestamp})
-    row["version"] = event.originator_version
+    row = row_of(recorded, rows, *keys(recorded))
     match event:
         case Team.Formed() | Team.Renamed():
             row["name"] = event.name

@@ -4,108 +4,12 @@ import pytest
 
 from controlplane.app import App
 from controlplane.auth import ANONYMOUS, JOINING, PERMISSIONS, visitor
-from controlplane.commands import Command, NotPermittedError, execute
+from controlplane.commands import NotPermittedError, execute
 from controlplane.commands.access_token import IssueToken, RevokeToken
-from controlplane.commands.api_product import (
-    ChooseProductAudience,
-    DefineProduct,
-    DeprecateProduct,
-    DescribeProduct,
-    NameProductOwner,
-    PublishProduct,
-    ReinstateProduct,
-    RetireProduct,
-    ScheduleProductSunset,
-    TagProduct,
-    WithdrawProduct,
-    WithdrawProductDeprecation,
-)
-from controlplane.commands.api_version import (
-    BlockVersion,
-    ChooseUpstream,
-    DefineVersion,
-    DeprecateVersion,
-    ReinstateVersion,
-    RetireVersion,
-    ScheduleVersionSunset,
-    UnblockVersion,
-    WithdrawUpstream,
-    WithdrawVersion,
-    WithdrawVersionDeprecation,
-)
-from controlplane.commands.application import RegisterApplication, RenameApplication
-from controlplane.commands.contract_policy import SetContractPolicy
-from controlplane.commands.contract_test import RecordContractTest
-from controlplane.commands.credential import (
-    ImportCredential,
-    IssueCredential,
-    RevokeCredential,
-    RotateCredential,
-)
-from controlplane.commands.gateway import (
-    DrainGateway,
-    NoteGateway,
-    OpenGatewayGroup,
-    RegisterGateway,
-    ReinstateGateway,
-)
-from controlplane.commands.gateway_config import (
-    ConfirmEpoch,
-    HoldBackConfig,
-    IntendConfigShrink,
-    ReleaseConfig,
-)
-from controlplane.commands.invitation import (
-    AcceptInvitation,
-    InviteDeveloper,
-    RegisterSelf,
-    RenewToken,
-    RevokeInvitation,
-)
-from controlplane.commands.organization import (
-    CloseRegistration,
-    EstablishOrganization,
-    OpenRegistration,
-)
-from controlplane.commands.page import RestorePage, RewritePage, WithdrawPage, WritePage
-from controlplane.commands.plan import (
-    ChoosePlanAudience,
-    ClosePlan,
-    DefinePlan,
-    DeprecatePlan,
-    DraftPlanVersion,
-    PublishPlanVersion,
-    RenamePlan,
-    WithdrawPlanDeprecation,
-)
-from controlplane.commands.review import (
-    ApproveVersion,
-    OverrideGate,
-    PublishVersion,
-    RequestChanges,
-    ReviseVersion,
-    SubmitVersion,
-)
-from controlplane.commands.subscription import (
-    AcceptSubscription,
-    AcceptTerms,
-    CancelSubscription,
-    ExpireSubscription,
-    RejectSubscription,
-    RequestSubscription,
-    ResumeSubscription,
-    SuspendSubscription,
-    TransferSubscription,
-)
-from controlplane.commands.team import (
-    ChangeTeamRole,
-    ForgetPerson,
-    FormTeam,
-    LeaveTeam,
-    RegisterDeveloper,
-    RemoveDeveloper,
-    RenameTeam,
-)
+from controlplane.commands.invitation import RenewToken
+from controlplane.commands.organization import EstablishOrganization, OpenRegistration
+from controlplane.commands.subscription import TransferSubscription
+from controlplane.commands.team import ForgetPerson, LeaveTeam, RegisterDeveloper
 from domain.access_token import Role
 from tests.controlplane.commands.world import COMMANDS, every_command, world
 from tests.given import ACE, OPERATOR, caller
@@ -116,96 +20,97 @@ OWNER, MANAGER, DEVELOPER, OPS = (
     Role.DEVELOPER,
     Role.OPERATOR,
 )
-ALLOWED: dict[type[Command], set[Role]] = {
-    AcceptInvitation: set(),  # visitors
-    AcceptSubscription: {OWNER, MANAGER},
-    ChoosePlanAudience: {OWNER, MANAGER},
-    ChooseProductAudience: {OWNER, MANAGER},
-    ClosePlan: {OWNER, MANAGER},
-    DeprecatePlan: {OWNER, MANAGER},
-    DeprecateProduct: {OWNER, MANAGER},
-    DeprecateVersion: {OWNER, MANAGER},
-    DescribeProduct: {OWNER, MANAGER},
-    NameProductOwner: {OWNER, MANAGER},
-    ReinstateProduct: {OWNER, MANAGER},
-    ReinstateVersion: {OWNER, MANAGER},
-    RenamePlan: {OWNER, MANAGER},
-    RestorePage: {OWNER, MANAGER},
-    RetireProduct: {OWNER, MANAGER},
-    RetireVersion: {OWNER, MANAGER},
-    RewritePage: {OWNER, MANAGER},
-    ScheduleProductSunset: {OWNER, MANAGER},
-    ScheduleVersionSunset: {OWNER, MANAGER},
-    TagProduct: {OWNER, MANAGER},
-    WithdrawPage: {OWNER, MANAGER},
-    WithdrawPlanDeprecation: {OWNER, MANAGER},
-    WithdrawProduct: {OWNER, MANAGER},
-    WithdrawProductDeprecation: {OWNER, MANAGER},
-    WithdrawVersion: {OWNER, MANAGER},
-    WithdrawVersionDeprecation: {OWNER, MANAGER},
-    WritePage: {OWNER, MANAGER},
-    BlockVersion: {OPS},
-    UnblockVersion: {OPS},
-    AcceptTerms: {OWNER, DEVELOPER},
-    ChangeTeamRole: {OWNER, MANAGER, DEVELOPER},
-    CloseRegistration: {OWNER},
-    ExpireSubscription: {OWNER, MANAGER},
-    ForgetPerson: {OWNER, DEVELOPER},
-    ImportCredential: {OWNER},
-    InviteDeveloper: {OWNER, MANAGER, DEVELOPER},
-    LeaveTeam: {DEVELOPER},
-    OpenRegistration: {OWNER},
-    RegisterSelf: set(),  # visitors
-    RemoveDeveloper: {OWNER, MANAGER, DEVELOPER},
-    RenameApplication: {OWNER, DEVELOPER},
-    RenameTeam: {OWNER, MANAGER, DEVELOPER},
-    RenewToken: {DEVELOPER},
-    ResumeSubscription: {OWNER, MANAGER},
-    RevokeInvitation: {OWNER, MANAGER, DEVELOPER},
-    RotateCredential: {OWNER, DEVELOPER},
-    SuspendSubscription: {OWNER, MANAGER},
-    TransferSubscription: {OWNER, MANAGER, DEVELOPER},
-    CancelSubscription: {OWNER, MANAGER, DEVELOPER},
-    DefinePlan: {OWNER, MANAGER},
-    DefineProduct: {OWNER, MANAGER},
-    DefineVersion: {OWNER, MANAGER},
-    DraftPlanVersion: {OWNER, MANAGER},
-    ConfirmEpoch: {OWNER},
-    DrainGateway: {OWNER},
-    HoldBackConfig: {OWNER},
-    IntendConfigShrink: {OWNER},
-    ReleaseConfig: {OWNER},
-    EstablishOrganization: {OPS},
-    FormTeam: {OWNER, MANAGER},
-    IssueCredential: {OWNER, DEVELOPER},
-    IssueToken: {OWNER, OPS},
-    NoteGateway: {OWNER},
-    OpenGatewayGroup: {OWNER},
-    PublishPlanVersion: {OWNER, MANAGER},
-    PublishProduct: {OWNER, MANAGER},
-    PublishVersion: {OWNER, MANAGER},
-    ReviseVersion: {OWNER, MANAGER},
-    ChooseUpstream: {OWNER, MANAGER},
-    WithdrawUpstream: {OWNER, MANAGER},
-    SubmitVersion: {OWNER, MANAGER},
-    ApproveVersion: {OWNER, MANAGER},
-    RequestChanges: {OWNER, MANAGER},
-    OverrideGate: {OWNER},
-    RecordContractTest: {OWNER, MANAGER},
-    SetContractPolicy: {OWNER},
-    RegisterApplication: {OWNER, DEVELOPER},
-    RegisterDeveloper: {OWNER, MANAGER},
-    RegisterGateway: {OWNER},
-    ReinstateGateway: {OWNER},
-    RejectSubscription: {OWNER, MANAGER},
-    RequestSubscription: {OWNER, DEVELOPER},
-    RevokeCredential: {OWNER, DEVELOPER},
-    RevokeToken: {OWNER, OPS},
+ALLOWED: dict[str, set[Role]] = {
+    "AcceptInvitation": set(),  # visitors
+    "AcceptSubscription": {OWNER, MANAGER},
+    "AcceptTerms": {OWNER, DEVELOPER},
+    "ApproveVersion": {OWNER, MANAGER},
+    "BlockVersion": {OPS},
+    "CancelSubscription": {OWNER, MANAGER, DEVELOPER},
+    "ChangeTeamRole": {OWNER, MANAGER, DEVELOPER},
+    "ChoosePlanAudience": {OWNER, MANAGER},
+    "ChooseProductAudience": {OWNER, MANAGER},
+    "ChooseUpstream": {OWNER, MANAGER},
+    "ClosePlan": {OWNER, MANAGER},
+    "CloseRegistration": {OWNER},
+    "ConfirmEpoch": {OWNER},
+    "DefinePlan": {OWNER, MANAGER},
+    "DefineProduct": {OWNER, MANAGER},
+    "DefineVersion": {OWNER, MANAGER},
+    "DeprecatePlan": {OWNER, MANAGER},
+    "DeprecateProduct": {OWNER, MANAGER},
+    "DeprecateVersion": {OWNER, MANAGER},
+    "DescribeProduct": {OWNER, MANAGER},
+    "DraftPlanVersion": {OWNER, MANAGER},
+    "DrainGateway": {OWNER},
+    "EstablishOrganization": {OPS},
+    "ExpireSubscription": {OWNER, MANAGER},
+    "ForgetPerson": {OWNER, DEVELOPER},
+    "FormTeam": {OWNER, MANAGER},
+    "HoldBackConfig": {OWNER},
+    "ImportCredential": {OWNER},
+    "IntendConfigShrink": {OWNER},
+    "InviteDeveloper": {OWNER, MANAGER, DEVELOPER},
+    "IssueCredential": {OWNER, DEVELOPER},
+    "IssueToken": {OWNER, OPS},
+    "LeaveTeam": {DEVELOPER},
+    "NameProductOwner": {OWNER, MANAGER},
+    "NoteGateway": {OWNER},
+    "OpenGatewayGroup": {OWNER},
+    "OpenRegistration": {OWNER},
+    "OverrideGate": {OWNER},
+    "PublishPlanVersion": {OWNER, MANAGER},
+    "PublishProduct": {OWNER, MANAGER},
+    "PublishVersion": {OWNER, MANAGER},
+    "RecordContractTest": {OWNER, MANAGER},
+    "RegisterApplication": {OWNER, DEVELOPER},
+    "RegisterDeveloper": {OWNER, MANAGER},
+    "RegisterGateway": {OWNER},
+    "RegisterSelf": set(),  # visitors
+    "ReinstateGateway": {OWNER},
+    "ReinstateProduct": {OWNER, MANAGER},
+    "ReinstateVersion": {OWNER, MANAGER},
+    "RejectSubscription": {OWNER, MANAGER},
+    "ReleaseConfig": {OWNER},
+    "RemoveDeveloper": {OWNER, MANAGER, DEVELOPER},
+    "RenameApplication": {OWNER, DEVELOPER},
+    "RenamePlan": {OWNER, MANAGER},
+    "RenameTeam": {OWNER, MANAGER, DEVELOPER},
+    "RenewToken": {DEVELOPER},
+    "RequestChanges": {OWNER, MANAGER},
+    "RequestSubscription": {OWNER, DEVELOPER},
+    "RestorePage": {OWNER, MANAGER},
+    "ResumeSubscription": {OWNER, MANAGER},
+    "RetireProduct": {OWNER, MANAGER},
+    "RetireVersion": {OWNER, MANAGER},
+    "ReviseVersion": {OWNER, MANAGER},
+    "RevokeCredential": {OWNER, DEVELOPER},
+    "RevokeInvitation": {OWNER, MANAGER, DEVELOPER},
+    "RevokeToken": {OWNER, OPS},
+    "RewritePage": {OWNER, MANAGER},
+    "RotateCredential": {OWNER, DEVELOPER},
+    "ScheduleProductSunset": {OWNER, MANAGER},
+    "ScheduleVersionSunset": {OWNER, MANAGER},
+    "SetContractPolicy": {OWNER},
+    "SubmitVersion": {OWNER, MANAGER},
+    "SuspendSubscription": {OWNER, MANAGER},
+    "TagProduct": {OWNER, MANAGER},
+    "TransferSubscription": {OWNER, MANAGER, DEVELOPER},
+    "UnblockVersion": {OPS},
+    "WithdrawPage": {OWNER, MANAGER},
+    "WithdrawPlanDeprecation": {OWNER, MANAGER},
+    "WithdrawProduct": {OWNER, MANAGER},
+    "WithdrawProductDeprecation": {OWNER, MANAGER},
+    "WithdrawUpstream": {OWNER, MANAGER},
+    "WithdrawVersion": {OWNER, MANAGER},
+    "WithdrawVersionDeprecation": {OWNER, MANAGER},
+    "WritePage": {OWNER, MANAGER},
 }
 
 
 def test_every_command_is_in_the_table_and_can_be_given() -> None:
-    assert set(ALLOWED) == every_command() == set(COMMANDS)
+    assert every_command() == set(COMMANDS)
+    assert {kind.__name__ for kind in COMMANDS} == set(ALLOWED)
 
 
 def test_every_role_has_its_permissions() -> None:
@@ -214,7 +119,7 @@ def test_every_role_has_its_permissions() -> None:
 
 def test_every_permission_of_a_command_is_held_by_somebody() -> None:
     held = JOINING.union(*PERMISSIONS.values())
-    assert {command.permission for command in ALLOWED} <= held
+    assert {command.permission for command in COMMANDS} <= held
 
 
 async def test_a_role_gives_the_commands_it_may_give_and_no_other(app: App) -> None:
@@ -223,8 +128,8 @@ async def test_a_role_gives_the_commands_it_may_give_and_no_other(app: App) -> N
     for role in set(Role) - {OPS}:
         person = (there.team, there.admin) if role is DEVELOPER else (None, None)
         asking = app.context(caller(role, ACE, *person))
-        for kind, roles in ALLOWED.items():
-            command = COMMANDS[kind](there)
+        for kind, give in COMMANDS.items():
+            command, roles = give(there), ALLOWED[kind.__name__]
             if kind is OpenRegistration and role in roles:
                 continue  # it is open already
             if role in roles:
@@ -243,10 +148,10 @@ async def test_an_operator_manages_operators_and_organizations(app: App) -> None
     token_id = issued.outcome.events[0].originator_id
     await execute(RevokeToken(token_id=token_id), app.context(OPERATOR))
     await execute(EstablishOrganization(slug="new", name="New"), app.context(OPERATOR))
-    for kind, roles in ALLOWED.items():
-        if OPS not in roles:
+    for kind, give in COMMANDS.items():
+        if OPS not in ALLOWED[kind.__name__]:
             with pytest.raises(NotPermittedError):
-                await execute(COMMANDS[kind](there), app.context(OPERATOR))
+                await execute(give(there), app.context(OPERATOR))
 
 
 async def test_nobody_makes_operators_but_operators_and_they_nothing_else(app: App) -> None:

@@ -1,7 +1,6 @@
 """A gateway that is ahead proves it by what we signed, once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,12 +11,6 @@ from controlplane.gateway.agent.held import DocumentOlderError, Held
 from controlplane.gateway.ahead import PATH
 from tests.controlplane.gateway.edge import Client, Provider, serving
 from tests.given import AT, STRANGER
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[Client]:
-    async with serving(app) as client:
-        yield client
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Bodies are compressed for whoever accepts it."""
 
 import gzip
-from collections.abc import AsyncIterator
 
 import pytest
 import zstandard
@@ -9,13 +8,7 @@ from aiohttp import ClientSession
 
 from controlplane.app import App
 from controlplane.gateway.coding import GZIP, IDENTITY, ZSTD, preferred
-from tests.controlplane.gateway.edge import POLL, Client, Provider, serving
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[Client]:
-    async with serving(app) as client:
-        yield client
+from tests.controlplane.gateway.edge import POLL, Client, Provider
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """A row that does not fit the published schema reaches no gateway."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -21,12 +21,6 @@ CHANGES: list[Callable[[dict[str, Any]], Any]] = [
     lambda row: row.update(keys=[{"id": "k"}]),
     lambda row: row.update(keys=None),
 ]
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[Client]:
-    async with serving(app) as client:
-        yield client
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -1,7 +1,6 @@
 """The gateways' GraphQL: the same configuration, acknowledgements, and policies that hold."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +32,6 @@ ACKNOWLEDGE = """mutation ($cursor: String!, $hash: String!) {
   acknowledgeConfig(input: {cursor: $cursor, contentHash: $hash}) {
     cursor acknowledgedAt runningSince current diverged } }"""
 CHECKED_IN = Path(gateway.__file__).parent / "gateway.graphql"
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[Client]:
-    async with serving(app) as client:
-        yield client
-
-
-@pytest.fixture
-async def provider(app: App) -> Provider:
-    provider = Provider(app)
-    await provider.product("pets")
-    return provider
 
 
 def code_of(answer: dict[str, Any]) -> str:

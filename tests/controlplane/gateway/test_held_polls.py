@@ -11,13 +11,6 @@ from controlplane.gateway import crowd
 from tests.controlplane.gateway.edge import Provider, serving
 
 
-@pytest.fixture
-async def provider(app: App) -> Provider:
-    provider = Provider(app)
-    await provider.product("pets")
-    return provider
-
-
 async def test_more_polls_than_can_be_held_are_told_to_come_back(
     app: App, provider: Provider
 ) -> None:

@@ -1,7 +1,7 @@
 """What gateways ran, could not run, and when they were heard: kept by the database's clock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from controlplane.gateway.observations import REASON_CHARS, Observations
 from controlplane.settings import Settings
 from controlplane.store import UnavailableError
 from domain.access_token import Role
-from tests.controlplane.gateway.edge import Client, Provider, serving
+from tests.controlplane.gateway.edge import Client, Provider
 from tests.given import OWNER
 
 ACKNOWLEDGE = """mutation ($cursor: String!, $hash: String!) {
@@ -29,19 +29,6 @@ ACKNOWLEDGE = """mutation ($cursor: String!, $hash: String!) {
     acknowledgedAt runningSince current diverged } }"""
 REPORT = """mutation ($cursor: String!, $reason: String!) {
   reportConfigError(input: {cursor: $cursor, reason: $reason}) { cursor reportedAt } }"""
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[Client]:
-    async with serving(app) as client:
-        yield client
-
-
-@pytest.fixture
-async def provider(app: App) -> Provider:
-    provider = Provider(app)
-    await provider.product("pets")
-    return provider
 
 
 async def runs_of(app: App, gateway_id: UUID) -> Sequence[Record]:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +44,6 @@ def strict(schema: Any) -> Any:  # JSON
 
 
 VALIDATOR = jsonschema.Draft202012Validator(strict(SCHEMA))
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[Client]:
-    async with serving(app) as client:
-        yield client
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,19 +14,6 @@ from controlplane.gateway.poll import Poll
 from domain.access_token import Role
 from tests.controlplane.gateway.edge import Client, Provider, serving
 from tests.given import AT
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[Client]:
-    async with serving(app) as client:
-        yield client
-
-
-@pytest.fixture
-async def provider(app: App) -> Provider:
-    provider = Provider(app)
-    await provider.product("pets")
-    return provider
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """One mistake does not empty a gateway, and what is held back holds no revocation back."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -22,12 +21,6 @@ from tests.controlplane.gateway.edge import Client, Provider, serving
 from tests.given import AT, OPERATOR
 
 SUBSCRIPTIONS = 20
-
-
-@pytest.fixture
-async def client(app: App) -> AsyncIterator[Client]:
-    async with serving(app) as client:
-        yield client
 
 
 @pytest.fixture
