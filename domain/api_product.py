@@ -54,6 +54,7 @@ class ApiProduct(Aggregate):
     def __init__(self) -> None:
         self.state = ProductState.DRAFT
         self.sunset_at: datetime | None = None
+        self.team_ids: list[UUID] | None = None
         self.contract_policy: ContractPolicy | None = None
 
     @classmethod
@@ -118,6 +119,10 @@ class ApiProduct(Aggregate):
         """Say who finds it once it is published. Raises AudienceInvalidError."""
         named = audience(visibility, team_ids)
         self.emit(self.AudienceChosen, at, why, visibility=visibility.value, team_ids=named)
+
+    def is_for(self, team_id: UUID) -> bool:
+        """Tell whether a team may find it."""
+        return self.team_ids is None or team_id in self.team_ids
 
     def publish(self, *, at: datetime, why: Why) -> None:
         """Show it in the catalogue. Raises ProductNotDraftError."""
@@ -217,6 +222,11 @@ class ApiProduct(Aggregate):
         TOPIC = "api_product.audience_chosen"
         visibility: str
         team_ids: list[UUID]
+
+        def apply(self, aggregate: "ApiProduct") -> None:
+            """Be found by these teams only, if any are named."""
+            named = self.visibility == Visibility.TEAMS.value
+            aggregate.team_ids = self.team_ids if named else None
 
     @dataclass(frozen=True)
     class Published(Aggregate.Event):

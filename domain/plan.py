@@ -13,7 +13,6 @@ from domain.plan_life import (
     PlanClosedError,
     PlanKeylessError,
     PlanNotDeprecatedError,
-    PlanNotForTeamError,
     PlanNotPublishedError,
     PlanState,
     PlanVersionState,
@@ -170,10 +169,10 @@ class Plan(Aggregate):
             raise PlanClosedError
         self.emit(self.Closed, at, why, plan_version=self.published_number)
 
-    def offered_version(self, team_id: UUID | None = None) -> int:
-        """Return the number of the version that is sold, to a team if one is named.
+    def offered_version(self) -> int:
+        """Return the number of the version that is sold.
 
-        Raises PlanNotPublishedError, PlanClosedError, PlanKeylessError, PlanNotForTeamError.
+        Raises PlanNotPublishedError, PlanClosedError, PlanKeylessError.
         """
         if self.state is PlanState.CLOSED:
             raise PlanClosedError("plan_id")
@@ -181,8 +180,6 @@ class Plan(Aggregate):
             raise PlanNotPublishedError("plan_id")
         if self.auth_kind == AuthKind.KEYLESS.value:
             raise PlanKeylessError("plan_id")
-        if team_id is not None and not self.is_for(team_id):
-            raise PlanNotForTeamError("plan_id")
         return self.published_number
 
     @property

@@ -47,7 +47,7 @@ class KeylessPlanExistsError(DomainError):
 
 
 class PlanNotForTeamError(DomainError):
-    """The plan is offered to other teams only."""
+    """The plan, or a product that it sells, is offered to other teams only."""
 
 
 class ProductsInvalidError(DomainError):

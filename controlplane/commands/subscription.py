@@ -12,8 +12,10 @@ from controlplane.commands import (
     require_team,
 )
 from controlplane.context import Context
+from domain.api_product import ApiProduct
 from domain.application import Application
 from domain.plan import Approval, Plan
+from domain.plan_life import PlanNotForTeamError
 from domain.subscription import TRIAL_DAYS_MAX, Subscription
 from domain.subscription_life import TermsNotAcceptedError
 
@@ -35,15 +37,13 @@ class RequestSubscription(Command):
         """
         application = await work.get(Application, self.application_id, "application_id")
         require_team(context, application.team_id, "application_id")
-        plan = await work.get(Plan, self.plan_id, "plan_id")
-        if context.caller.team_id is not None and not plan.is_for(application.team_id):
-            raise NotFoundError("plan_id")  # what one does not find one cannot ask for
+        plan = await _offered(work, context, self.plan_id, application.team_id)
         subscription = Subscription.request(
             context.services.new_id(),
             application_id=self.application_id,
             team_id=application.team_id,
             plan_id=self.plan_id,
-            plan_version=plan.offered_version(application.team_id),
+            plan_version=plan.offered_version(),
             trial_days=plan.conditions()[1],
             comment=self.comment,
             at=work.at,
@@ -155,13 +155,9 @@ class TransferSubscription(SubscriptionCommand):
         further than the trial there.
         """
         subscription = await self.get(work, context)
-        plan = await work.get(Plan, self.plan_id, "plan_id")
-        if context.caller.team_id is not None and not plan.is_for(subscription.team_id):
-            raise NotFoundError("plan_id")
-        number, decides = (
-            plan.offered_version(subscription.team_id),
-            "subscription:decide" in context.caller.permissions,
-        )
+        plan = await _offered(work, context, self.plan_id, subscription.team_id)
+        number = plan.offered_version()
+        decides = "subscription:decide" in context.caller.permissions
         if not decides and plan.approval != Approval.AUTOMATIC.value:
             raise NotPermittedError("plan_id", "The plan wants approval: it needs its provider.")
         expires_at = self.expires_at if decides else None
@@ -197,6 +193,20 @@ class CancelSubscription(SubscriptionCommand):
     async def handle(self, work: UnitOfWork, context: Context) -> None:
         """Cancel a pending, active or suspended subscription."""
         (await self.get(work, context)).cancel(at=work.at, why=work.why)
+
+
+async def _offered(work: UnitOfWork, context: Context, plan_id: UUID, team_id: UUID) -> Plan:
+    """Return a plan that is for a team, and so is all that it sells.
+
+    Raises PlanNotForTeamError; to the team itself NotFoundError: it does not find such a plan.
+    """
+    plan = await work.get(Plan, plan_id, "plan_id")
+    products = [await work.get(ApiProduct, each, "plan_id") for each in plan.product_ids]
+    if plan.is_for(team_id) and all(each.is_for(team_id) for each in products):
+        return plan
+    if context.caller.team_id is not None:
+        raise NotFoundError("plan_id")
+    raise PlanNotForTeamError("plan_id")
 
 
 def _accept_terms(subscription: Subscription, plan: Plan, said: str, work: UnitOfWork) -> None:

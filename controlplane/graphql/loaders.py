@@ -151,8 +151,8 @@ class Request:
     async def fetch(self, sql: str, *values: object) -> Sequence[Record]:
         """Return the rows of one statement. Raises RefusedError, UnavailableError."""
         for value in values:
-            if isinstance(value, str) and not storable(value):
-                raise invalid("A text has no NUL and no half of a surrogate pair.")
+            if isinstance(value, str):
+                require_storable(value)
         app = self.app
         async with lent(app.services.pool, app.settings.database_budget_s) as connection:
             return await connection.fetch(sql, *values)
@@ -175,6 +175,12 @@ Info: TypeAlias = StrawberryInfo[Request, None]
 def storable(text: str) -> bool:
     """Whether PostgreSQL can hold the text."""
     return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def require_storable(text: str) -> None:
+    """Raise RefusedError for a text that PostgreSQL cannot hold."""
+    if not storable(text):
+        raise invalid("A text has no NUL and no half of a surrogate pair.")
 
 
 def root_of(info: Info) -> str | int:

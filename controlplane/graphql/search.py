@@ -8,7 +8,7 @@ from strawberry.dataloader import DataLoader
 
 from controlplane.graphql import visibility
 from controlplane.graphql.errors import invalid
-from controlplane.graphql.loaders import Info, Key, Kind, Request, one
+from controlplane.graphql.loaders import Info, Key, Kind, Request, one, require_storable
 from controlplane.graphql.page import PAGE, Page
 from controlplane.graphql.paging import (
     After,
@@ -152,6 +152,7 @@ class SearchQueries:
         """Find products, operations and pages by their words, those that the caller may see."""
         if len(query) > QUERY_CHARS:
             raise invalid(f"A search has at most {QUERY_CHARS} characters.")
+        require_storable(query)
         window = Window(first, after, last, before)
         found: SearchHitConnection = await page(
             info, HITS, window, parent=(query,), order="RANK_DESC"

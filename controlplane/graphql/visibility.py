@@ -32,6 +32,14 @@ _SUBSCRIBED = (
     " AND mine.plan_id = {} AND mine.team_id = {{}})"
 )
 
+# A plan is for a team if it says so, and no product that it sells is for others only.
+_PLAN_FOR_TEAM = (
+    f"{_FOR_TEAM} AND NOT EXISTS (SELECT FROM plan_product AS s JOIN product AS p"
+    " ON p.organization_id = s.organization_id AND p.id = s.product_id"
+    " WHERE s.organization_id = {0}.organization_id AND s.plan_id = {0}.id"
+    f" AND NOT ({_FOR_TEAM.replace('{0}', 'p')}))"
+)
+
 
 def _own(caller: Caller) -> Condition:
     return Condition("n.organization_id = {}", (caller.organization_id,))
@@ -151,8 +159,8 @@ def plans(caller: Caller) -> Conditions:
     """Plans; a team also sees those that it subscribed to, whatever became of them."""
 
     def consumer(team_id: UUID) -> Conditions:
-        offered = f"(n.listed AND {_FOR_TEAM.format('n')} OR {_SUBSCRIBED.format('n.id')})"
-        return (Condition(offered, (str(team_id), team_id)),)
+        offered = f"(n.listed AND {_PLAN_FOR_TEAM.format('n')} OR {_SUBSCRIBED.format('n.id')})"
+        return (Condition(offered, (str(team_id), str(team_id), team_id)),)
 
     return _catalogue(caller, consumer, (_LISTED, _PUBLIC, _sells_public("n.id")))
 
@@ -161,9 +169,9 @@ def plan_versions(caller: Caller) -> Conditions:
     """Versions of plans; a consumer may have subscribed to one that was superseded."""
 
     def consumer(team_id: UUID) -> Conditions:
-        plan = _plan_of_version(f"o.listed AND {_FOR_TEAM.format('o')}")
+        plan = _plan_of_version(f"o.listed AND {_PLAN_FOR_TEAM.format('o')}")
         found = f"({plan} OR {_SUBSCRIBED.format('n.plan_id')})"
-        return _OFFERED, Condition(found, (str(team_id), team_id))
+        return _OFFERED, Condition(found, (str(team_id), str(team_id), team_id))
 
     on_sale = Condition(
         "n.state = 'PUBLISHED' AND " + _plan_of_version("o.listed AND o.visibility = 'PUBLIC'")

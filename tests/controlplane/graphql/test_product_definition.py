@@ -103,8 +103,6 @@ async def test_named_teams_find_what_is_for_them_and_nobody_else_does(shop: Port
         answer = await shop.ask(who, SEARCH, q="pets")
         kinds = {edge["node"]["item"]["__typename"] for edge in answer["search"]["edges"]}
         assert kinds <= ({"Operation"} if who else set())  # those of the inner product
-    answer = await shop.ask("rival", "{ plans { nodes { slug } } }")
-    assert [each["slug"] for each in answer["plans"]["nodes"]] == ["free"]
     request = {"applicationId": shop.ids["other_team_application"], "planId": shop.ids["secret"]}
     assert await shop.refused("rival", "requestSubscription", **request) == (
         "NOT_FOUND",
@@ -121,6 +119,34 @@ async def test_named_teams_find_what_is_for_them_and_nobody_else_does(shop: Port
             "manager", "chooseProductAudience", productId=shop.ids["product"], **wrong
         )
         assert refused == ("AUDIENCE_INVALID", ["teamIds"])
+
+
+async def test_a_search_for_what_cannot_be_stored_is_refused(shop: Portal) -> None:
+    for who in ("developer", None):
+        error = await shop.error(who, SEARCH, q="pets\0")
+        assert error["extensions"]["code"] == "INVALID_ARGUMENT"
+
+
+async def test_a_plan_is_not_for_a_team_if_one_of_its_products_is_for_others(shop: Portal) -> None:
+    given = {"visibility": "TEAMS", "teamIds": [shop.ids["team"]]}
+    await shop.done("manager", "chooseProductAudience", productId=shop.ids["inner"], **given)
+    request = {"applicationId": shop.ids["other_team_application"], "planId": shop.ids["secret"]}
+    for who, code in (("rival", "NOT_FOUND"), ("owner", "PLAN_NOT_FOR_TEAM")):
+        refused = await shop.refused(who, "requestSubscription", **request)
+        assert refused == (code, ["planId"])
+    subscription = {"subscriptionId": shop.ids["other_team_subscription"]}
+    await shop.done("manager", "acceptSubscription", **subscription)
+    for who, code in (("rival", "NOT_FOUND"), ("manager", "PLAN_NOT_FOR_TEAM")):
+        refused = await shop.refused(
+            who, "transferSubscription", **subscription, planId=shop.ids["secret"]
+        )
+        assert refused == (code, ["planId"])
+    await shop.seen()
+    for who, slugs in (("developer", ["free", "secret"]), ("rival", ["free"])):  # has subscribed
+        answer = await shop.ask(who, "{ plans { nodes { slug versions { nodes { id } } } } }")
+        assert [
+            each["slug"] for each in answer["plans"]["nodes"] if each["versions"]["nodes"]
+        ] == slugs
 
 
 async def test_a_product_bundles_apis_that_count_their_own_versions(shop: Portal) -> None:
