@@ -25,7 +25,7 @@ run: .venv/.ready ## Serve with a demo on an embedded PostgreSQL, with an Envoy 
 	@$(BIN)/controlplane serve --demo
 
 test: .venv/.ready check ## Run every check and test.
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: .venv/.ready ## Lint, types and the direction of imports.
 	$(BIN)/ruff format --check .

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 import structlog
-from aiohttp import web
+from aiohttp import web, web_response
 from aiohttp.typedefs import Middleware
 
 from controlplane.app import App
@@ -20,6 +20,10 @@ from controlplane.store.projector import ReadModelsBehindError
 from controlplane.throttle import SALT_BYTES, Throttle, TooManyAttemptsError
 from domain.aggregate import DomainError
 
+SOFTWARE = "controlplane"
+"""What we call ourselves: which releases of what we run on is nobody's business."""
+# Not a signal on each answer: those to what is no HTTP at all pass no application.
+web_response.SERVER_SOFTWARE = SOFTWARE  # type: ignore[attr-defined]  # aiohttp offers no setting
 CONTEXT = web.RequestKey("context", Context)
 """Set for every request before its handler runs."""
 

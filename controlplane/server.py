@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import cache
 
 import structlog
-from aiohttp import hdrs, web, web_response
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 from prometheus_client import Histogram
 
@@ -35,10 +35,6 @@ LEAVE_S = 10.0
 """What closing the database may take after the requests; then the process leaves as it is."""
 PAUSE_S = 0.5
 STARTING_OVER = "The database is another one since this process began; it starts over."
-NAME = "controlplane"
-"""What we call ourselves: which releases of what we run on is nobody's business."""
-# Not a signal on each answer: those to what is no HTTP at all pass no application.
-web_response.SERVER_SOFTWARE = NAME  # type: ignore[attr-defined]  # aiohttp offers no setting
 
 log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

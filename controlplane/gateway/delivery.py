@@ -22,6 +22,7 @@ from controlplane.gateway.keyring import Keyring, Ring
 from controlplane.gateway.mirror import Encoded, Served
 from controlplane.gateway.observations import Observations
 from controlplane.gateway.poll import Poll, Tag
+from controlplane.gateway.unchanged import Unchanged, head_of, takes_it
 from controlplane.http import CONTEXT, request_ids
 from domain.aggregate import Aggregate, DomainError
 from domain.gateway import Gateway
@@ -61,6 +62,8 @@ class _Told(NamedTuple):
     cursor: int
     ring: Ring
     headers: CIMultiDict[str]
+    head: bytes
+    """The same, as it is sent."""
 
 
 class Delivery:
@@ -125,7 +128,7 @@ class Delivery:
             },
         )
 
-    def again(self, request: web.BaseRequest) -> web.Response | None:
+    def again(self, request: web.BaseRequest) -> web.StreamResponse | None:
         """Return 304 if the same poll was answered so and nothing has changed since, else None.
 
         This is what nearly every poll comes to, so it is asked before a request is routed.
@@ -150,6 +153,8 @@ class Delivery:
             return None
         self.observations.heard(caller)
         _NOT_MODIFIED.inc()
+        if takes_it(request):
+            return Unchanged(told.head, self._new_id())
         response = web.Response(status=_304, headers=told.headers)
         response.headers["X-Request-Id"] = self._new_id()
         return response
@@ -182,10 +187,11 @@ class Delivery:
         tag = request.headers.get("If-None-Match", "")
         if len(tag) + len(request.raw_path) > POLL_CHARS:
             return
-        told = _Told(
-            caller, self._gateway(caller), served, served.view.cursor, ring, headers.copy()
+        self._told[caller.actor, request.raw_path, tag] = _Told(
+            *(caller, self._gateway(caller), served, served.view.cursor, ring),
+            headers=headers.copy(),
+            head=head_of(headers),
         )
-        self._told[caller.actor, request.raw_path, tag] = told
         if len(self._told) > POLLS_KEPT:
             self._told.popitem(last=False)
 

@@ -56,6 +56,7 @@ class Projector:
         self._awaited = asyncio.Event()
         self._heard = 0
         self._seen = 0  # up to where this process knows what others did
+        self._done = 0
         self._abreast = False  # whether that is up to the last page, so that nobody need be asked
         self._revoked: list[UUID] = []  # tokens that the pages since were told of
         self.news = News()
@@ -133,6 +134,7 @@ class Projector:
                     await fold.add(connection, [each for each in page if each.position > reached])
                     await fold.flush(connection)
                 await moved(connection, positions, upto)
+                self._done = upto  # before anybody, and so this process too, hears of it
                 await connection.execute("SELECT pg_notify('projected', $1)", str(upto))
         if start <= self._seen and upto >= last:
             self._abreast, self._seen, self._heard_at = True, max(last, self._seen), asked_at
@@ -216,7 +218,7 @@ class Projector:
             self._woken.set()
 
         def hear_of(_link: object, _pid: int, _channel: str, upto: object) -> None:
-            if int(str(upto)) > self.position:  # not what this process did itself
+            if int(str(upto)) > max(self.position, self._done):  # not what we did ourselves
                 self._woken.set()
 
         async with asyncio.timeout(self._probe_s):

@@ -397,7 +397,6 @@ async def test_without_keys_the_answer_is_to_try_again(trusting: App, issuer: Is
         {"jwks_uri": "https://"},
         {"jwks_uri": "https://[x"},
     ],
-    ids=lambda wrong: str(wrong)[:60],
 )
 async def test_what_an_issuer_must_not_answer_gives_no_keys(
     issuer: Issuer, wrong: dict[str, Any]

@@ -87,13 +87,26 @@ def test_the_newest_of_two_versions_with_one_address_is_served() -> None:
     assert versions[first["name"].split(" ")[1]]["number"] == "1.10.0"
 
 
-def test_versions_at_one_address_and_server_share_a_cluster() -> None:
+def test_versions_that_are_called_alike_share_a_cluster_unless_their_servers_differ() -> None:
     sold = Sold()
     pets = sold.product("pets")
-    for number in ("1.0.0", "1.1.0", "2.0.0"):
-        sold.version(pets, f"http://127.0.0.1:1/{number}", ["GET /pets"], number=number)
+    for number, url in (
+        ("1.0.0", "http://127.0.0.1:1"),
+        ("1.1.0", "http://127.0.0.1:2/old"),
+        ("1.2.0", "http://127.0.0.1:2/new"),
+        ("2.0.0", "http://127.0.0.1:2"),
+    ):
+        sold.version(pets, url, [f"GET /{number}"], number=number)
 
     found = envoy_routes.routing(
         sold.rows[routing.PRODUCT], sold.rows[routing.VERSION], "live", SITE
     )
-    assert [each["name"] for each in found.clusters] == ["pets/v1", "pets/v2", "nowhere"]
+    names = [each["name"] for each in found.clusters]
+    assert names == ["pets/v1", "pets/v1/1.0.0", "pets/v2", "nowhere"]
+    (host,) = found.routes["virtual_hosts"]
+    assert [each["route"]["cluster"] for each in host["routes"]] == [
+        "pets/v1/1.0.0",
+        "pets/v1",
+        "pets/v1",
+        "pets/v2",
+    ]
