@@ -14,6 +14,7 @@ from controlplane.commands import (
     NotPermittedError,
     VersionChangedError,
 )
+from controlplane.commands.invitation import TooManyRegistrationsError
 from controlplane.commands.person import TooManyTokensError
 from controlplane.contracts.judge import JudgeBusyError
 from controlplane.graphql.enums import described
@@ -233,6 +234,7 @@ class RejectionCode(Enum):
     TOKEN_REVOKED = TokenRevokedError
     TOO_MANY_CREDENTIALS = TooManyCredentialsError
     TOO_MANY_OPERATIONS = TooManyOperationsError
+    TOO_MANY_REGISTRATIONS = TooManyRegistrationsError
     TOO_MANY_TOKENS = TooManyTokensError
     TOO_MANY_UPSTREAMS = TooManyUpstreamsError
     TRIAL_INVALID = TrialInvalidError

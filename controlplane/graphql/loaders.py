@@ -8,6 +8,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from aiohttp import web
 from asyncpg import Record
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
@@ -72,6 +73,8 @@ class Request:
     """How many rows were read, by what was asked for."""
     moments: dict[str | int, Moment] = field(default_factory=dict)
     """The past moments that fields of the root, by their names in the answer, ask about."""
+    sender: web.Request | None = None
+    """What it came by, over HTTP or as the handshake of a WebSocket."""
     feed: Feed | None = None
     """Who tells subscriptions that something happened; none but over a WebSocket."""
 

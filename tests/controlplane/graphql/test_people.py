@@ -1,10 +1,12 @@
 """How people come to teams, what they are to them, and how they go."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.controlplane.graphql.portal import Portal
+from controlplane.app import App
+from tests.controlplane.graphql.portal import Portal, opened
 from tests.controlplane.graphql.test_queries import statements
 
 TEAM = """query ($id: ID!) { node(id: $id) { ... on Team { name
@@ -98,6 +100,25 @@ async def test_whoever_registers_is_the_administrator_of_a_new_team(shop: Portal
     await shop.seen()
     viewer = await shop.ask("owner", "{ viewer { organization { registrationOpen } } }")
     assert viewer["viewer"]["organization"] == {"registrationOpen": False}
+
+
+async def test_one_address_registers_so_many_an_hour_and_then_waits(app: App) -> None:
+    settings = app.settings.model_copy(update={"registrations": 3})
+    async with opened(replace(app, settings=settings)) as portal:
+        await portal.done("owner", "openRegistration")
+        await portal.seen()
+        wanted = {
+            "organization": "ace",
+            "teamName": "Cobol",
+            "name": "Grace",
+            "mail": "g@x.example",
+        }
+        await portal.done_by_anybody("registerSelf", **wanted)
+        for asked in (wanted, {**wanted, "mail": "known?@x.example", "dryRun": True}):
+            await portal.do(None, "registerSelf", **asked)
+        again = {**wanted, "mail": "h@x.example"}
+        refused = await portal.refused(None, "registerSelf", **again)
+        assert refused == ("TOO_MANY_REGISTRATIONS", [])
 
 
 async def test_an_administrator_manages_the_team_and_a_member_does_not(shop: Portal) -> None:
