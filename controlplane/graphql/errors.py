@@ -15,7 +15,7 @@ from controlplane.commands import (
     VersionChangedError,
 )
 from controlplane.commands.invitation import TooManyRegistrationsError
-from controlplane.commands.person import TooManyTokensError
+from controlplane.commands.person import LastAdministratorError, TooManyTokensError
 from controlplane.contracts.judge import JudgeBusyError
 from controlplane.graphql.enums import described
 from controlplane.store.eventstore import ConflictError, IdempotencyKeyReusedError
@@ -184,6 +184,7 @@ class RejectionCode(Enum):
     INVITATION_NOT_OPEN = InvitationNotOpenError
     JUDGE_BUSY = JudgeBusyError
     KEYLESS_PLAN_EXISTS = KeylessPlanExistsError
+    LAST_ADMINISTRATOR = LastAdministratorError
     LABEL_INVALID = LabelInvalidError
     MAIL_INVALID = MailInvalidError
     NOT_AFTER_PAST = NotAfterPastError

@@ -1,5 +1,6 @@
 """How people come to teams, what they are to them, and how they go."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -165,6 +166,27 @@ async def test_an_administrator_manages_the_team_and_a_member_does_not(shop: Por
         ),
     ):
         assert await shop.refused("owner", verb, **wanted) == refusal
+
+
+async def test_the_last_administrator_stays_while_others_do(shop: Portal) -> None:
+    eve, bob = await join(shop, "eve", "ADMIN"), await join(shop, "bob")
+    member = {"developerId": eve, "role": "MEMBER"}
+    goings: list[tuple[str, dict[str, Any]]] = [
+        ("leaveTeam", {}),
+        ("removeDeveloper", {"developerId": eve}),
+        ("changeTeamRole", member),
+    ]
+    for verb, wanted in goings:
+        assert await shop.refused("eve", verb, **wanted) == ("LAST_ADMINISTRATOR", [])
+    await shop.done("manager", "changeTeamRole", **member)  # the provider manages every team
+    await shop.done("manager", "changeTeamRole", **{**member, "role": "ADMIN"})
+    await shop.done("eve", "changeTeamRole", developerId=bob, role="ADMIN")
+    gone = await asyncio.gather(*(shop.do(who, "leaveTeam") for who in ("eve", "bob")))
+    assert {each["__typename"] for each in gone} == {"DeveloperChanged", "Rejected"}
+    (last,) = [who for who, left in zip(("eve", "bob"), gone, strict=True) if "code" in left]
+    await shop.done("manager", "removeDeveloper", developerId=shop.ids["person"])
+    await shop.seen()
+    await shop.done(last, "leaveTeam")  # nobody else is left
 
 
 async def test_people_leave_renew_their_token_and_are_forgotten(shop: Portal) -> None:
