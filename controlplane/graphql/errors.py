@@ -272,9 +272,13 @@ NOTHING_RENAMED: Mapping[str, str] = MappingProxyType({})
 
 
 def rejected(refusal: DomainError, renamed: Mapping[str, str] = NOTHING_RENAMED) -> Rejected:
-    """Return the refusal as data; `renamed` are fields of the command that the input lacks."""
+    """Return the refusal as data.
+
+    `renamed` says where fields of the command are in the input that are not there by their name;
+    a dot leads into an object.
+    """
     about = refusal.about and renamed.get(refusal.about, refusal.about)
-    path = ["input", to_camel_case(about)] if about else ["input"]
+    path = ["input", *map(to_camel_case, about.split("."))] if about else ["input"]
     return Rejected(code=RejectionCode(type(refusal)), message=str(refusal), path=path)
 
 
