@@ -14,7 +14,8 @@ from controlplane.commands import (
     NotPermittedError,
     VersionChangedError,
 )
-from controlplane.commands.person import TooManyTokensError
+from controlplane.commands.invitation import TooManyRegistrationsError
+from controlplane.commands.person import LastAdministratorError, TooManyTokensError
 from controlplane.contracts.judge import JudgeBusyError
 from controlplane.graphql.enums import described
 from controlplane.store.eventstore import ConflictError, IdempotencyKeyReusedError
@@ -183,6 +184,7 @@ class RejectionCode(Enum):
     INVITATION_NOT_OPEN = InvitationNotOpenError
     JUDGE_BUSY = JudgeBusyError
     KEYLESS_PLAN_EXISTS = KeylessPlanExistsError
+    LAST_ADMINISTRATOR = LastAdministratorError
     LABEL_INVALID = LabelInvalidError
     MAIL_INVALID = MailInvalidError
     NOT_AFTER_PAST = NotAfterPastError
@@ -233,6 +235,7 @@ class RejectionCode(Enum):
     TOKEN_REVOKED = TokenRevokedError
     TOO_MANY_CREDENTIALS = TooManyCredentialsError
     TOO_MANY_OPERATIONS = TooManyOperationsError
+    TOO_MANY_REGISTRATIONS = TooManyRegistrationsError
     TOO_MANY_TOKENS = TooManyTokensError
     TOO_MANY_UPSTREAMS = TooManyUpstreamsError
     TRIAL_INVALID = TrialInvalidError

@@ -188,8 +188,11 @@ async def test_limits_are_explained_by_level_and_event(shop: Portal) -> None:
     assert own["event"] == "plan.version_published"
     for who in ("rival", "stranger"):
         assert await explained(who, ids["POST /pets"]) is None
-    error = await shop.error("owner", LIMITS, s=subscription["id"], o="x")
-    assert error["extensions"]["code"] == "INVALID_ARGUMENT"
+    inner = await shop.ask("owner", query, id=shop.ids["inner_version"])
+    unsold = inner["node"]["operations"]["nodes"][0]["id"]
+    for wrong in ("x", unsold):
+        error = await shop.error("developer", LIMITS, s=subscription["id"], o=wrong)
+        assert error["extensions"]["code"] == "INVALID_ARGUMENT"
 
 
 async def test_a_deprecated_plan_is_sold_and_a_closed_one_is_not(shop: Portal) -> None:
