@@ -29,6 +29,7 @@ from controlplane.store.projector import Projector
 from controlplane.store.retention import keep_tidy
 from controlplane.store.vault import Vault
 from controlplane.store.writer import Writer
+from controlplane.throttle import HOUR_S, SALT_BYTES, Throttle
 from projections import PROJECTIONS
 
 if TYPE_CHECKING:
@@ -57,11 +58,20 @@ class App:
     """Who was let in last by a token of ours."""
     mirrors: Mirrors = field(init=False)
     """The configurations of gateways in memory, made when they are first asked for."""
+    logins: Throttle = field(init=False)
+    """Refused tokens."""
+    registrations: Throttle = field(init=False)
+    """What visitors asked for who register by themselves, granted or not."""
 
     def __post_init__(self) -> None:
         """Remember nobody yet, and nothing."""
         object.__setattr__(self, "bearers", Bearers(self.services.store))
         object.__setattr__(self, "mirrors", Mirrors(self))
+        settings, salt = self.settings, self.services.entropy(SALT_BYTES)
+        logins = Throttle(settings.login_failures, settings.trusted_proxies, salt)
+        object.__setattr__(self, "logins", logins)
+        registrations = Throttle(settings.registrations, settings.trusted_proxies, salt, HOUR_S)
+        object.__setattr__(self, "registrations", registrations)
 
     def is_at_hand(self, token: str) -> bool:
         """Tell whether a bearer token can be refused without asking the database."""

@@ -17,7 +17,7 @@ from controlplane.logs import REQUEST
 from controlplane.store import UNREACHABLE, UnavailableError
 from controlplane.store.history import HistoryReplacedError
 from controlplane.store.projector import ReadModelsBehindError
-from controlplane.throttle import SALT_BYTES, Throttle, TooManyAttemptsError
+from controlplane.throttle import TooManyAttemptsError
 from domain.aggregate import DomainError
 
 SOFTWARE = "controlplane"
@@ -96,9 +96,6 @@ def request_ids(app: App) -> Callable[[], str]:
 def middleware(app: App) -> Middleware:
     """Return the middleware that gives each request its id, its caller and readable errors."""
     settings = app.settings
-    throttle = Throttle(
-        settings.login_failures, settings.trusted_proxies, app.services.entropy(SALT_BYTES)
-    )
     new_id = request_ids(app)
 
     @web.middleware
@@ -110,7 +107,7 @@ def middleware(app: App) -> Middleware:
         REQUEST.set(reference)  # for this task; another request has its own
         try:
             token = bearer(request.headers.get("Authorization"))
-            caller = ANONYMOUS if token is None else await _caller(app, throttle, request, token)
+            caller = ANONYMOUS if token is None else await caller_of(app, request, token)
             request[CONTEXT] = app.context(caller, reference)
             if request.can_read_body and not request.content.is_eof():
                 await _read_in_time(request, settings.body_s)
@@ -129,12 +126,14 @@ def middleware(app: App) -> Middleware:
     return answer
 
 
-async def _caller(app: App, throttle: Throttle, request: web.Request, token: str) -> Caller:
-    """Return who shows the token.
+async def caller_of(app: App, request: web.Request, token: str) -> Caller:
+    """Return who shows the token in a request.
 
     Where too many were refused, only what needs no question to the database is looked at: whoever
-    works behind the same address goes on working. Raises TooManyAttemptsError.
+    works behind the same address goes on working. Raises NotAuthenticatedError,
+    TooManyAttemptsError, IssuerAwayError, UnavailableError.
     """
+    throttle = app.logins
     if not (throttle.is_quiet or app.is_at_hand(token)):
         closed_s = throttle.closed_s(throttle.names(request, token))
         if closed_s:
@@ -146,7 +145,7 @@ async def _caller(app: App, throttle: Throttle, request: web.Request, token: str
         closed_s = throttle.closed_s(names)
         if closed_s:
             raise TooManyAttemptsError(closed_s) from None
-        throttle.refused(names)
+        throttle.count(names)
         raise
 
 

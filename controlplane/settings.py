@@ -80,6 +80,12 @@ class Settings(BaseSettings):
         le=10_000,
         description="Bearer tokens refused a minute, by address and by token, before 429.",
     )
+    registrations: int = Field(
+        30,
+        ge=1,
+        le=10_000,
+        description="Registrations that visitors ask for an hour, by address, before they wait.",
+    )
     gateway_port: int = Field(
         8_000, ge=0, le=65_535, description="Port of the Envoy beside a demo; 0 starts none."
     )

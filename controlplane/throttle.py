@@ -1,4 +1,6 @@
-"""Refused tokens, counted by the address they came from and by the token they pretend to be.
+"""What is asked too often: counted by the address it came from, and by the token it shows.
+
+Refused tokens are, and the registrations of visitors.
 
 Counts are of one process: with several workers each grants the limit for itself. Addresses are
 kept as keyed hashes that end with the process, and are never logged.
@@ -16,6 +18,7 @@ from controlplane import secret
 from controlplane.settings import words
 
 WINDOW_S = 60.0
+HOUR_S = 3_600.0
 NAMES = 20_000
 """Addresses and tokens that are counted at once; the longest quiet are forgotten first."""
 HOPS = 10
@@ -36,22 +39,25 @@ class TooManyAttemptsError(Exception):
 
 
 class Throttle:
-    """Sliding windows of WINDOW_S over the refusals of each address and each token id."""
+    """Sliding windows over the attempts of each address and at each token id."""
 
-    def __init__(self, failures: int, trusted_proxies: str, salt: bytes) -> None:
-        self._failures = failures
+    def __init__(
+        self, limit: int, trusted_proxies: str, salt: bytes, window_s: float = WINDOW_S
+    ) -> None:
+        self._limit = limit
+        self._window_s = window_s
         self._trusted = [ip_network(network) for network in words(trusted_proxies)]
         self._salt = salt
         self._quiet_from = -math.inf
-        self._refused: OrderedDict[bytes, deque[float]] = OrderedDict()
+        self._attempts: OrderedDict[bytes, deque[float]] = OrderedDict()
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nobody has used up their refusals."""
+        """Whether nobody has used up their attempts."""
         return asyncio.get_running_loop().time() >= self._quiet_from
 
-    def names(self, request: web.Request, token: str) -> list[bytes]:
-        """Return under which names a token of a request is counted."""
+    def names(self, request: web.Request, token: str = "") -> list[bytes]:
+        """Return under which names a request is counted, and the token that it shows."""
         token_id = secret.parse(secret.TOKEN_PREFIX, token)
         found = [] if token_id is None else [self._hashed(token_id.bytes)]
         address = self.client(request)
@@ -60,26 +66,26 @@ class Throttle:
         return found
 
     def closed_s(self, names: list[bytes]) -> int:
-        """Return for how many seconds one of the names has used up its refusals, else 0."""
-        opens = asyncio.get_running_loop().time() - WINDOW_S
+        """Return for how many seconds one of the names has used up its attempts, else 0."""
+        opens = asyncio.get_running_loop().time() - self._window_s
         waits = [0.0]
         for name in names:
-            refused = self._refused.get(name)
-            if refused is not None and len(refused) == self._failures:
-                waits.append(refused[0] - opens)
+            attempts = self._attempts.get(name)
+            if attempts is not None and len(attempts) == self._limit:
+                waits.append(attempts[0] - opens)
         return math.ceil(max(waits))
 
-    def refused(self, names: list[bytes]) -> None:
-        """Count a refusal under each name."""
+    def count(self, names: list[bytes]) -> None:
+        """Count an attempt under each name."""
         now = asyncio.get_running_loop().time()
         for name in names:
-            refused = self._refused.setdefault(name, deque(maxlen=self._failures))
-            refused.append(now)
-            if len(refused) == self._failures:
-                self._quiet_from = now + WINDOW_S
-            self._refused.move_to_end(name)
-        while len(self._refused) > NAMES:
-            self._refused.popitem(last=False)
+            attempts = self._attempts.setdefault(name, deque(maxlen=self._limit))
+            attempts.append(now)
+            if len(attempts) == self._limit:
+                self._quiet_from = now + self._window_s
+            self._attempts.move_to_end(name)
+        while len(self._attempts) > NAMES:
+            self._attempts.popitem(last=False)
 
     def client(self, request: web.Request) -> Address | None:
         """Return who asks: the last address that is not a trusted proxy's.

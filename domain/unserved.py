@@ -39,6 +39,36 @@ def unserved(environment: str, versions: Iterable[Body], plans: Iterable[Body]) 
     return [*nowhere, *hidden]
 
 
+def unlimited(versions: Iterable[Body], plans: Iterable[Body]) -> list[Unserved]:
+    """Return which plans limit an operation that no version of the product routes.
+
+    Such as a name that was mistyped, or a field of a GraphQL API: its calls are all one to a
+    gateway.
+    """
+    versions = list(versions)
+    served = {row["product"] for row in versions}
+    routed = {(row["product"], route["operation"]) for row in versions for route in row["routes"]}
+    return [
+        Unserved(PLAN, row["id"], f"No version routes {each['operation']}, which it limits.")
+        for row in plans
+        for each in row["overrides"]
+        if each["product"] in served and (each["product"], each["operation"]) not in routed
+    ]
+
+
+def unfindable(subscriptions: Iterable[Body]) -> list[tuple[str, Unserved]]:
+    """Return the keys that gateways cannot find by their hash, each after its subscription."""
+    return [
+        (
+            row["id"],
+            Unserved("key", key["id"], "It is known by a hash by which it cannot be found."),
+        )
+        for row in subscriptions
+        for key in row["keys"]
+        if not key["servable"]
+    ]
+
+
 def keyless(plans: Iterable[Body]) -> Mapping[str, str]:
     """Return by product the plan that lets in calls without a key: of several the first by id.
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+OWN = "n."
+
 
 class Column(NamedTuple):
     """A column, qualified (`n` is the row wanted), with its PostgreSQL type."""
@@ -45,13 +47,21 @@ class Pages:
     def _hash(self) -> int:
         return hash((self.source, self.parents, self.conditions, self.limit, self.order))
 
+    @cached_property
+    def cursor(self) -> tuple[str, ...]:
+        """The columns of a row that say its place in the order."""
+        return tuple(
+            column.sql.removeprefix(OWN) if column.sql.startswith(OWN) else f"cursor_{nth}"
+            for nth, column in enumerate(self.order)
+        )
+
     def statement(self, rows: int) -> tuple[str, list[object]]:
         """Return the SQL that yields at most `rows`, and the values of its last parameters.
 
         The first parameters are one array for each column of `parents`. Rows carry `nth`, which
-        counts parents from 1; `place`, by which those of a parent sort; and `cursor_0`,
-        `cursor_1`, ...: their place in the order. They come in no order, lest the database sort
-        more of them than it is asked for.
+        counts parents from 1; `place`, by which those of a parent sort; and `cursor`: their place
+        in the order. They come in no order, lest the database sort more of them than it is asked
+        for.
         """
         bound: list[object] = []
         clauses = [f"{column.sql} = parent.m{nth}" for nth, column in enumerate(self.parents)]
@@ -61,7 +71,11 @@ class Pages:
         later, earlier = ("<", ">") if self.descending else (">", "<")
         clauses += self._beyond(later, self.after, bound)
         clauses += self._beyond(earlier, self.before, bound)
-        cursors = [f"{column.sql} AS cursor_{nth}" for nth, column in enumerate(self.order)]
+        cursors = [
+            f"{column.sql} AS {name}"
+            for name, column in zip(self.cursor, self.order, strict=True)
+            if not column.sql.startswith(OWN)
+        ]
         direction = " DESC" if self.descending else ""
         order = ", ".join(f"{column.sql}{direction}" for column in self.order)
         by = f"ORDER BY {order}" if order else ""

@@ -11,12 +11,17 @@ from controlplane.context import Context
 from controlplane.persons import MAIL, erase, name_of_mail
 from controlplane.store.eventstore import EventStore, Outcome
 from domain import text
+from domain.aggregate import DomainError
 from domain.developer import Developer, Origin, TeamRole
 from domain.invitation import Invitation, InvitationNotOpenError
 from domain.organization import Organization
 from domain.team import Team
 
 INVITATION_DAYS = 14
+
+
+class TooManyRegistrationsError(DomainError):
+    """Too many registrations were asked for from one address within an hour."""
 
 
 @dataclass(frozen=True, kw_only=True)

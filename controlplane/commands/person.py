@@ -6,13 +6,24 @@ from uuid import UUID
 from controlplane.commands import NotPermittedError, UnitOfWork, require_team
 from controlplane.context import Context
 from controlplane.secret import SECRET_BYTES, TOKEN_PREFIX, mint
+from controlplane.store import lent
 from domain.access_token import AccessToken, Role
 from domain.aggregate import DomainError
 from domain.developer import Developer, DeveloperState, TeamRole
 
 TOKEN_DAYS = 90
 TOKENS = 10
+OTHERS = 100
+"""People of a team among whom another administrator is looked for, administrators first."""
+_OTHERS = (
+    "SELECT id FROM developer WHERE organization_id = $1 AND team_id = $2 AND id <> $3"
+    " AND state = 'ACTIVE' ORDER BY role = 'ADMIN' DESC, created_at, id LIMIT $4"
+)
 TOKEN_NAME = "of a person"  # noqa: S105  # no secret, and no name either
+
+
+class LastAdministratorError(DomainError):
+    """The team would have nobody who manages it; make another one of its people an ADMIN first."""
 
 
 class TooManyTokensError(DomainError):
@@ -33,6 +44,28 @@ async def require_manager(work: UnitOfWork, context: Context, team_id: UUID, abo
         if person.state is DeveloperState.ACTIVE and person.role == TeamRole.ADMIN.value:
             return
     raise NotPermittedError(None, "It needs an administrator of the team.")
+
+
+async def require_another_administrator(
+    work: UnitOfWork, context: Context, developer: Developer
+) -> None:
+    """Refuse a team to part with the last of its administrators, unless nobody else is left.
+
+    The provider may have it so, for it manages every team. Who else is in the team the read model
+    tells, what they are to it their own streams, which the commit asserts: of two who go at once
+    the second is refused. Raises LastAdministratorError, UnavailableError.
+    """
+    if context.caller.team_id is None or developer.role != TeamRole.ADMIN.value:
+        return
+    services, found = context.services, (context.caller.organization_id, developer.team_id)
+    async with lent(services.pool, services.budget_s) as connection:
+        others = await connection.fetch(_OTHERS, *found, developer.id, OTHERS)
+    for row in others:
+        person = await work.get(Developer, row["id"], "developer_id")
+        if person.state is DeveloperState.ACTIVE and person.role == TeamRole.ADMIN.value:
+            return
+    if others:
+        raise LastAdministratorError
 
 
 async def oneself(work: UnitOfWork, context: Context) -> Developer:

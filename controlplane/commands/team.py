@@ -4,7 +4,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from controlplane.commands import Command, NotPermittedError, UnitOfWork, require_team
-from controlplane.commands.person import oneself, require_manager, shut_out
+from controlplane.commands.person import (
+    oneself,
+    require_another_administrator,
+    require_manager,
+    shut_out,
+)
 from controlplane.context import Context
 from controlplane.persons import MAIL, erase, free_address, name_of_mail
 from controlplane.store.eventstore import Outcome
@@ -104,6 +109,8 @@ class ChangeTeamRole(DeveloperCommand):
         """Change what one developer is to the team."""
         developer = await self.get(work, context)
         await require_manager(work, context, developer.team_id, "developer_id")
+        if self.role is not TeamRole.ADMIN:
+            await require_another_administrator(work, context, developer)
         developer.change_role(self.role, at=work.at, why=work.why)
 
 
@@ -117,6 +124,7 @@ class RemoveDeveloper(DeveloperCommand):
         """Remove one developer, and revoke their tokens."""
         developer = await self.get(work, context)
         await require_manager(work, context, developer.team_id, "developer_id")
+        await require_another_administrator(work, context, developer)
         developer.remove(at=work.at, why=work.why)
         await shut_out(work, developer)
 
@@ -134,6 +142,7 @@ class LeaveTeam(Command):
     async def handle(self, work: UnitOfWork, context: Context) -> None:
         """Have the person who asks leave, and revoke their tokens: this one too."""
         developer = await oneself(work, context)
+        await require_another_administrator(work, context, developer)
         developer.leave(at=work.at, why=work.why)
         await shut_out(work, developer)
 

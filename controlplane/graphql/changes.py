@@ -151,7 +151,7 @@ async def change(
     """Execute the command that the input asks for; `kind` is what the payload is about.
 
     `command` may raise DomainError for what the input says; `renamed` are fields of the command
-    that the input calls otherwise; `by` is who asks, if not the caller. Raises UnavailableError.
+    that are elsewhere in the input; `by` is who asks, if not the caller. Raises UnavailableError.
     """
     # Mutations run one after the other: none may see what was read before it.
     info.context.loaders.clear()

@@ -25,8 +25,9 @@ from controlplane.graphql.documents import Document
 from controlplane.graphql.feed import Feed
 from controlplane.graphql.loaders import Request
 from controlplane.graphql.schema import schema
-from controlplane.http import AWAY
+from controlplane.http import AWAY, caller_of
 from controlplane.store import UNREACHABLE, UnavailableError
+from controlplane.throttle import TooManyAttemptsError
 
 PROTOCOL = "graphql-transport-ws"
 OPERATIONS = 100
@@ -85,6 +86,7 @@ class Connection:
         self._feed = feed
         self._context = context
         self._socket = socket
+        self._sender = request
         self._transport = request.transport
         self._token = bearer(request.headers.get(hdrs.AUTHORIZATION))
         self._initialised = False
@@ -187,10 +189,12 @@ class Connection:
                 raise _BrokenError(BAD_REQUEST, "`authorization` is a string.")
             try:
                 self._token = bearer(authorization)
-                caller = await self._app.authenticated(self._token)
+                caller = await caller_of(self._app, self._sender, self._token or "")
             except NotAuthenticatedError:
                 said = "Forbidden: the token is unknown, mistyped, revoked or expired."
                 raise _BrokenError(FORBIDDEN, said) from None
+            except (TooManyAttemptsError, *AWAY) as error:
+                raise _BrokenError(TRY_AGAIN, str(error)) from None
             self._context = self._app.context(caller, self._context.correlation)
         await self._send({"type": "connection_ack"})
         self._acknowledged.set()
@@ -292,7 +296,7 @@ class Connection:
             raise ConnectionResetError from None
 
     def _request(self) -> Request:
-        return Request(self._app, self._context, feed=self._feed)
+        return Request(self._app, self._context, sender=self._sender, feed=self._feed)
 
     def _forget(self, id_: str) -> bool:
         """Tell whether the client still waits for this task, and free the id for another one."""

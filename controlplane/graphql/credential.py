@@ -52,7 +52,7 @@ class Credential(Node):
 
     @strawberry.field
     def state(self, info: Info) -> CredentialState:
-        """Return where it is in its life at this instant; its subscription counts as well."""
+        """Return where it is in its life now; it lets in only while its subscription is ACTIVE."""
         ended = self.ends_at is not None and self.ends_at <= info.context.now
         if ended and self.recorded is not CredentialState.REVOKED:
             return CredentialState.EXPIRED

@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import Enum
 from typing import Annotated
+from uuid import UUID
 
 import orjson
 import strawberry
@@ -87,6 +88,8 @@ class LimitQueries:
             override_of = await _operation(info, operation)
             if override_of is None:
                 return None
+        if override_of and not await _sells(info, subscribed.plan_key, override_of[0]):
+            raise invalid("The plan of the subscription does not sell that operation.")
         number = subscribed.plan_version_number
         return await limits_of(info, (*subscribed.plan_key, number), override_of)
 
@@ -101,6 +104,15 @@ async def limits_of(
         *plan_version_key,
     )
     return _explained(rows[0], override_of) if rows else []
+
+
+async def _sells(info: Info, plan_key: Key, product_id: str) -> bool:
+    rows = await info.context.fetch(
+        "SELECT FROM plan_product WHERE organization_id = $1 AND plan_id = $2 AND product_id = $3",
+        *plan_key,
+        UUID(product_id),
+    )
+    return bool(rows)
 
 
 async def _operation(info: Info, id_: str) -> tuple[str, str] | None:

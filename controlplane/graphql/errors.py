@@ -14,7 +14,8 @@ from controlplane.commands import (
     NotPermittedError,
     VersionChangedError,
 )
-from controlplane.commands.person import TooManyTokensError
+from controlplane.commands.invitation import TooManyRegistrationsError
+from controlplane.commands.person import LastAdministratorError, TooManyTokensError
 from controlplane.contracts.judge import JudgeBusyError
 from controlplane.graphql.enums import described
 from controlplane.store.eventstore import ConflictError, IdempotencyKeyReusedError
@@ -183,6 +184,7 @@ class RejectionCode(Enum):
     INVITATION_NOT_OPEN = InvitationNotOpenError
     JUDGE_BUSY = JudgeBusyError
     KEYLESS_PLAN_EXISTS = KeylessPlanExistsError
+    LAST_ADMINISTRATOR = LastAdministratorError
     LABEL_INVALID = LabelInvalidError
     MAIL_INVALID = MailInvalidError
     NOT_AFTER_PAST = NotAfterPastError
@@ -233,6 +235,7 @@ class RejectionCode(Enum):
     TOKEN_REVOKED = TokenRevokedError
     TOO_MANY_CREDENTIALS = TooManyCredentialsError
     TOO_MANY_OPERATIONS = TooManyOperationsError
+    TOO_MANY_REGISTRATIONS = TooManyRegistrationsError
     TOO_MANY_TOKENS = TooManyTokensError
     TOO_MANY_UPSTREAMS = TooManyUpstreamsError
     TRIAL_INVALID = TrialInvalidError
@@ -269,9 +272,13 @@ NOTHING_RENAMED: Mapping[str, str] = MappingProxyType({})
 
 
 def rejected(refusal: DomainError, renamed: Mapping[str, str] = NOTHING_RENAMED) -> Rejected:
-    """Return the refusal as data; `renamed` are fields of the command that the input lacks."""
+    """Return the refusal as data.
+
+    `renamed` says where fields of the command are in the input that are not there by their name;
+    a dot leads into an object.
+    """
     about = refusal.about and renamed.get(refusal.about, refusal.about)
-    path = ["input", to_camel_case(about)] if about else ["input"]
+    path = ["input", *map(to_camel_case, about.split("."))] if about else ["input"]
     return Rejected(code=RejectionCode(type(refusal)), message=str(refusal), path=path)
 
 

@@ -13,6 +13,7 @@ from controlplane.commands.invitation import (
     InviteDeveloper,
     RegisterSelf,
     RevokeInvitation,
+    TooManyRegistrationsError,
     organization_of,
 )
 from controlplane.graphql import team, visibility
@@ -24,6 +25,7 @@ from controlplane.graphql.loaders import (
     Info,
     Key,
     Kind,
+    Request,
     one,
     same_noun,
     storable,
@@ -199,6 +201,21 @@ class PersonJoined(Issued):
     """
 
 
+def _count(request: Request) -> None:
+    """Count a registration that is asked for. Raises TooManyRegistrationsError.
+
+    Also one that is refused, or only tried: it tells whether a mail address is known.
+    """
+    if request.sender is None:
+        return
+    registrations = request.app.registrations
+    names = registrations.names(request.sender)
+    closed_s = registrations.closed_s(names)
+    if closed_s:
+        raise TooManyRegistrationsError(None, f"Try again in {closed_s} s.")
+    registrations.count(names)
+
+
 InviteDeveloperResult = Annotated[
     InvitationIssued | Rejected,
     strawberry.union("InviteDeveloperResult", description="What inviteDeveloper did, or why not."),
@@ -280,7 +297,14 @@ class InvitationMutations:
 
     @strawberry.mutation
     async def register_self(self, info: Info, input: RegisterSelfInput) -> RegisterSelfResult:
-        """Register with an organization that lets everybody, and form a team; needs no token."""
+        """Register with an organization that lets everybody, and form a team; needs no token.
+
+        At most 30 times an hour from one address, unless the installation is set otherwise.
+        """
+        try:
+            _count(info.context)
+        except TooManyRegistrationsError as refusal:
+            return rejected(refusal)
         slug = input.organization if storable(input.organization) else ""
         found = await info.context.fetch("SELECT id FROM organization WHERE slug = $1", slug)
         if not found:

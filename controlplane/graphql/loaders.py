@@ -8,6 +8,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from aiohttp import web
 from asyncpg import Record
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
@@ -72,6 +73,8 @@ class Request:
     """How many rows were read, by what was asked for."""
     moments: dict[str | int, Moment] = field(default_factory=dict)
     """The past moments that fields of the root, by their names in the answer, ask about."""
+    sender: web.Request | None = None
+    """What it came by, over HTTP or as the handshake of a WebSocket."""
     feed: Feed | None = None
     """Who tells subscriptions that something happened; none but over a WebSocket."""
 
@@ -137,10 +140,11 @@ class Request:
     async def _streams(self, pages: Pages, kind: Kind[Any], parents: list[Key]) -> set[Any]:
         """Return the streams whose rows may be among the pages: of those seen now, or the parent.
 
-        A row that is part of a larger thing, as a version of a plan, is in the stream of that.
+        A row that is part of a larger thing, as a version of a plan, is in the stream of that. Its
+        list is below that thing, which was seen; by its own id it must be seen itself.
         """
         stream = kind.key[1]
-        if len(kind.key) > len(ID) and stream in pages.parents:
+        if stream in pages.parents and kind.key[-1] not in pages.parents:
             return {parent[pages.parents.index(stream)] for parent in parents}
         every = replace(pages, order=(), after=None, before=None, limit=STREAMS + 1)
         sql, bound = every.statement(STREAMS + 1)

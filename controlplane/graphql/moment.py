@@ -58,9 +58,17 @@ class Moment:
     async def include(self, table: str, streams: Iterable[UUID]) -> None:
         """Fold these streams into the tables of the read model that has this one.
 
-        Raises RefusedError beyond EVENTS, EVENT_BYTES or STREAMS.
+        With a version its product, whose audience sees it. Raises RefusedError beyond EVENTS,
+        EVENT_BYTES or STREAMS.
         """
         model = _MODELS[table]
+        await self._include(model, streams)
+        if model is product:
+            versions = [row for key, row in self._rows.items() if key.table is product.API_VERSION]
+            products = {of for row in versions if isinstance(of := row["product_id"], UUID)}
+            await self._include(model, products)
+
+    async def _include(self, model: ReadModel, streams: Iterable[UUID]) -> None:
         async with self._turn:
             new = [
                 each for each in dict.fromkeys(streams) if (model.NAME, each) not in self._folded

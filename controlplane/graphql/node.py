@@ -30,8 +30,8 @@ class Node:
 
 def global_id(name: str, key: Key) -> strawberry.ID:
     """Return the id of the thing of a type that has this key in its organization."""
-    text = f"{name}:{'/'.join(map(str, key))}"
-    return strawberry.ID(urlsafe_b64encode(text.encode()).decode().rstrip("="))
+    text = f"{name}:{key[0]}" if len(key) == 1 else f"{name}:{'/'.join(map(str, key))}"
+    return strawberry.ID(urlsafe_b64encode(text.encode()).rstrip(b"=").decode())
 
 
 def parts_of(id_: str) -> tuple[str, list[str]] | None:

@@ -180,8 +180,8 @@ async def page(
     more, rows = len(rows) > size, rows[:size]
     if backwards:
         rows.reverse()
-    node, columns = listing.kind.node, len(pages.order)
-    edges = [Edge(place=partial(_cursor, order, row, columns), node=node(row)) for row in rows]
+    node, cursor = listing.kind.node, pages.cursor
+    edges = [Edge(place=partial(_cursor, order, row, cursor), node=node(row)) for row in rows]
     return listing.connection(
         edges=edges,
         page_info=PageInfo(
@@ -257,8 +257,8 @@ def listed(listing: Listing[Any]) -> Callable[..., Awaitable[Any]]:
     return resolve
 
 
-def _cursor(order: str, row: Record, columns: int) -> str:
-    values = [order, *(row[f"cursor_{nth}"] for nth in range(columns))]
+def _cursor(order: str, row: Record, columns: tuple[str, ...]) -> str:
+    values = [order, *(row[name] for name in columns)]
     return urlsafe_b64encode(orjson.dumps(values, default=str)).decode().rstrip("=")
 
 

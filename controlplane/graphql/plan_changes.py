@@ -1,6 +1,7 @@
 """What can be done about plans, from the first idea until they are closed."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Annotated, Any
 
 import strawberry
@@ -24,6 +25,7 @@ from controlplane.graphql.loaders import Info
 from controlplane.graphql.node import named
 from controlplane.graphql.plan import PLAN, Plan
 from controlplane.graphql.plan_terms_input import PlanTermsInput, read_terms
+from domain.plan_terms import PlanTerms
 
 
 @strawberry.input
@@ -131,6 +133,10 @@ ClosePlanResult = Annotated[
 ]
 
 
+_OF_TERMS = {each.name: f"terms.{each.name}" for each in fields(PlanTerms)}
+"""Where the input has what a refusal of terms is about."""
+
+
 async def _about(
     info: Info,
     input: PlanInput | DraftPlanVersionInput | PublishPlanVersionInput,
@@ -141,7 +147,7 @@ async def _about(
     def asked() -> Command:
         return command({"plan_id": named(input.plan_id, "Plan", "plan_id"), **input.said()})
 
-    return await change(info, PlanChanged, PLAN, input, asked)
+    return await change(info, PlanChanged, PLAN, input, asked, renamed=_OF_TERMS)
 
 
 @strawberry.type

@@ -183,8 +183,11 @@ class PlanTermsInput:
 def read_terms(terms: PlanTermsInput) -> PlanTerms:
     """Return the terms in the domain's words, apart from the agreement: its text is a document.
 
-    Raises NotFoundError about `overrides`.
+    Raises NotFoundError about `overrides`, AgreementInvalidError.
     """
+    agreement = terms.agreement
+    if agreement is not None and not (agreement.revision or agreement.text):
+        raise plan_terms.AgreementInvalidError("agreement")
     auth, sla = terms.auth, terms.sla
     return PlanTerms(
         rate_limit=_rate_limit(terms.rate_limit),

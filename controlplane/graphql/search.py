@@ -36,6 +36,7 @@ _PREFIXED = (
     f"SELECT CASE WHEN {_ASKED}::text LIKE '%'''"
     f" THEN ({_ASKED}::text || ':*')::tsquery ELSE {_ASKED} END"
 )
+_OF_PATHS = str.maketrans(dict.fromkeys("/{}.", " "))
 _SNIPPET = 'StartSel="", StopSel="", MaxFragments=1, MaxWords=30, MinWords=15'
 
 SearchItem = Annotated[
@@ -128,6 +129,12 @@ HITS: Listing[SearchHit] = Listing(
 )
 
 
+def _taken_apart(query: str) -> str:
+    """Return a query that also finds an operation by its path: of that the words are indexed."""
+    words = " ".join(query.translate(_OF_PATHS).split())
+    return query if '"' in query or not words or words == query else f"{query} or {words}"
+
+
 @strawberry.type
 class SearchQueries:
     """Full-text search."""
@@ -141,7 +148,8 @@ class SearchQueries:
             str,
             strawberry.argument(
                 description="Words, of which the last may be the beginning of one;"
-                ' "some words" in their order, -word without it, or. At most 200 characters.'
+                ' "some words" in their order, -word without it, or; or a path, as GET /users/{id}.'
+                " At most 200 characters."
             ),
         ],
         first: First = None,
@@ -153,6 +161,7 @@ class SearchQueries:
         if len(query) > QUERY_CHARS:
             raise invalid(f"A search has at most {QUERY_CHARS} characters.")
         require_storable(query)
+        query = _taken_apart(query)
         window = Window(first, after, last, before)
         found: SearchHitConnection = await page(
             info, HITS, window, parent=(query,), order="RANK_DESC"

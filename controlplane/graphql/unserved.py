@@ -1,5 +1,6 @@
 """What was sold and the gateways of a group cannot serve."""
 
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -7,24 +8,28 @@ import orjson
 import strawberry
 
 from controlplane.commands import NotFoundError
-from controlplane.graphql import plan, version
+from controlplane.graphql import credential, plan, version
 from controlplane.graphql.loaders import Info, Key, one
-from domain.routing import PLAN, VERSION
-from domain.unserved import unserved
+from domain.routing import PLAN, SUBSCRIPTION, VERSION
+from domain.unserved import unfindable, unlimited, unserved
 
 if TYPE_CHECKING:
+    from controlplane.graphql.credential import Credential
     from controlplane.graphql.plan import Plan
     from controlplane.graphql.version import ApiVersion
 
 MOST = 100
+UNFINDABLE = b'"servable":false'
+"""What the row of a subscription holds that has such a key: the others need not be read."""
 
 
 @strawberry.type
 class Unserved:
-    """Something that was sold, and that no gateway of the group can serve."""
+    """Something that was sold, and that no gateway of the group can serve or limit."""
 
     version_key: strawberry.Private[Key]
     plan_key: strawberry.Private[Key]
+    credential_key: strawberry.Private[Key]
     reason: str = strawberry.field(description="Why not.")
 
     @strawberry.field
@@ -38,8 +43,15 @@ class Unserved:
     async def plan(
         self, info: Info
     ) -> Annotated["Plan", strawberry.lazy("controlplane.graphql.plan")] | None:
-        """Return the plan by which nobody is let in there, if it is one."""
+        """Return the plan by which nobody is let in there, or not limited, if it is one."""
         return await one(info, plan.PLAN, self.plan_key)
+
+    @strawberry.field
+    async def credential(
+        self, info: Info
+    ) -> Annotated["Credential", strawberry.lazy("controlplane.graphql.credential")] | None:
+        """Return the key with which every call is refused there, if it is one."""
+        return await one(info, credential.CREDENTIAL, self.credential_key)
 
 
 async def read(info: Info, group: Key) -> list[Unserved]:
@@ -51,14 +63,32 @@ async def read(info: Info, group: Key) -> list[Unserved]:
     except NotFoundError:  # it is newer than what gateways are served
         return []
     view = served.view
-    versions, plans = (map(orjson.loads, view.bodies_of(kind)) for kind in (VERSION, PLAN))
-    found = unserved(view.group.head["environment"], versions, plans)
-    return [
-        Unserved(
-            version_key=(organization_id, UUID(each.id) if each.kind == VERSION else None),
-            # The id of its row is that of the plan, a hyphen, and the number of the version.
-            plan_key=(organization_id, UUID(each.id[:36]) if each.kind == PLAN else None),
-            reason=each.reason,
-        )
-        for each in found[:MOST]
+    versions, plans = (list(map(orjson.loads, view.bodies_of(kind))) for kind in (VERSION, PLAN))
+    subscriptions = (body for body in view.bodies_of(SUBSCRIPTION) if UNFINDABLE in body)
+    keys = unfindable(islice(map(orjson.loads, subscriptions), MOST))
+    found = [
+        *unserved(view.group.head["environment"], versions, plans),
+        *unlimited(versions, plans),
     ]
+    nothing: Key = (organization_id, None)
+    return [
+        *(
+            Unserved(
+                version_key=(organization_id, UUID(each.id)) if each.kind == VERSION else nothing,
+                # The id of its row is that of the plan, a hyphen, and the number of the version.
+                plan_key=(organization_id, UUID(each.id[:36])) if each.kind == PLAN else nothing,
+                credential_key=nothing,
+                reason=each.reason,
+            )
+            for each in found
+        ),
+        *(
+            Unserved(
+                version_key=nothing,
+                plan_key=nothing,
+                credential_key=(organization_id, UUID(subscription_id), each.id),
+                reason=each.reason,
+            )
+            for subscription_id, each in keys
+        ),
+    ][:MOST]

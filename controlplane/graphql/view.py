@@ -80,7 +80,7 @@ async def _answered(
     media = _media(request.headers.get("Accept"))
     if media is None:
         return _response(JSON, 406, [GraphQLError(f"Accept {JSON} or {RESPONSE_JSON}.")])
-    context = Request(app, request[CONTEXT])
+    context = Request(app, request[CONTEXT], sender=request)
     try:
         result = await _result(engine, answers, request, context, media)
     except RefusedRequestError as error:

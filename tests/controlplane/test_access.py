@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from controlplane import secret, throttle
 from controlplane.app import App, running
 from controlplane.commands.access_token import IssueToken, RevokeToken
+from controlplane.graphql.connection import FORBIDDEN, PROTOCOL, TRY_AGAIN
 from controlplane.secret import SECRET_BYTES, TOKEN_PREFIX
 from controlplane.server import Site
 from controlplane.settings import Settings
@@ -82,6 +83,23 @@ async def test_whoever_guesses_too_often_is_told_to_wait_and_asks_the_database_n
         assert "127.0.0.1" not in str([*logs, said])
 
 
+async def test_guesses_on_web_sockets_count_as_well(dsn: str) -> None:
+    async with site(dsn) as one:
+
+        async def closing(token: str) -> int | None:
+            async with one.client.ws_connect("/graphql", protocols=[PROTOCOL]) as socket:
+                authorization = {"authorization": f"Bearer {token}"}
+                await socket.send_json({"type": "connection_init", "payload": authorization})
+                await socket.receive()
+                return socket.close_code
+
+        _, token = await one.issued()
+        answers = [await closing(guess()) for _ in range(ENOUGH)]
+        assert answers == [FORBIDDEN] * FAILURES + [TRY_AGAIN] * 2
+        assert await one.status(guess()) == 429
+        assert await closing(token) is None
+
+
 async def test_a_token_that_works_goes_on_working_where_others_guess(dsn: str) -> None:
     async with site(dsn) as one:
         token_id, token = await one.issued()
@@ -147,20 +165,19 @@ def test_the_client_is_the_last_address_that_is_no_trusted_proxys(
 async def test_refusals_are_forgotten_after_the_window_and_with_too_many_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(throttle, "WINDOW_S", 0.2)
     monkeypatch.setattr(throttle, "NAMES", 3)
-    limited = Throttle(2, "", b"salt")
+    limited = Throttle(2, "", b"salt", 0.2)
     for _ in range(2):
         assert limited.closed_s([b"a"]) == 0
-        limited.refused([b"a"])
+        limited.count([b"a"])
         await asyncio.sleep(0.05)
     assert limited.closed_s([b"b", b"a"]) == 1
     await asyncio.sleep(0.12)
     assert limited.closed_s([b"a"]) == 0  # the first one left the window
-    limited.refused([b"a"])
+    limited.count([b"a"])
     assert limited.closed_s([b"a"]) == 1
     for name in (b"b", b"c", b"d"):
-        limited.refused([name])
+        limited.count([name])
     assert limited.closed_s([b"a"]) == 0
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from controlplane.gateway.renderers import RENDERERS, Memo, Site, renderer
-from domain.unserved import Unserved, keyless, unserved
-from tests.gateways.sold import Sold, auth, id_of
+from domain.unserved import Unserved, keyless, unlimited, unserved
+from tests.gateways.sold import Sold, auth, id_of, limit, override
 
 PETS, FOOD = str(id_of("pets")), str(id_of("food"))
 
@@ -39,6 +39,16 @@ def test_of_two_keyless_plans_of_a_product_one_lets_in() -> None:
     assert keyless(sold.snapshot()["plans"]) == {PETS: first, FOOD: third}
     reason = f"Calls to product {PETS} without a key are those of {first}."
     assert told(sold) == [Unserved("plan", second, reason)]
+
+
+def test_own_limits_of_an_operation_that_no_version_routes_hold_nowhere() -> None:
+    sold = selling()
+    limits = [override(PETS, each, limit(1, 1)) for each in ("GET /pets", "GET /pest")]
+    plan = sold.plan("one", PETS, overrides=limits)
+    snapshot = sold.snapshot()
+
+    (told,) = unlimited(snapshot["versions"], snapshot["plans"])
+    assert told == Unserved("plan", plan, "No version routes GET /pest, which it limits.")
 
 
 @pytest.mark.parametrize("vendor", RENDERERS)

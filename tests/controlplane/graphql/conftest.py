@@ -111,7 +111,7 @@ async def submitted(shop: Portal) -> None:
 
 
 async def people(shop: Portal) -> None:
-    """Have an administrator in the team, one who may still join it, and doors that are open."""
+    """Have administrators in the team, one who may still join it, and doors that are open."""
     for name, role in (("administrator", "ADMIN"), ("invitation", "MEMBER")):
         invited = await shop.done(
             "manager",
@@ -126,6 +126,8 @@ async def people(shop: Portal) -> None:
                 "acceptInvitation", token=shop.ids["invited"], name=name
             )
             shop.ids[name], shop.tokens[name] = joined["id"], joined["secret"]["value"]
+    deputy = {"name": "Deputy", "mail": "deputy@example.com", "role": "ADMIN"}
+    await shop.done("manager", "registerDeveloper", teamId=shop.ids["team"], **deputy)
     for owner in ("owner", "stranger"):
         await shop.done(owner, "openRegistration")
 

@@ -145,6 +145,33 @@ async def test_the_past_is_seen_by_those_who_see_the_present(shop: Portal) -> No
     }
 
 
+async def test_parts_have_a_past_for_those_who_see_them_now(shop: Portal) -> None:
+    query = """query ($id: ID!, $asOf: AsOf) { node(id: $id, asOf: $asOf) {
+      ... on ApiVersion { number state } ... on Operation { operationId }
+      ... on PlanVersion { id } } }"""
+    version, moment = shop.ids["product_version"], {"position": await now(shop)}
+    listed = (
+        "query ($id: ID!) { node(id: $id) { ... on ApiVersion { operations { nodes { id } } } } }"
+    )
+    found = await shop.ask("developer", listed, id=version)
+    operation = found["node"]["operations"]["nodes"][0]["id"]
+    found = await shop.ask("rival", "{ plans { nodes { slug currentVersion { id } } } }")
+    (plan,) = [each for each in found["plans"]["nodes"] if each["slug"] == "secret"]
+    terms = plan["currentVersion"]["id"]
+    for id_ in (version, operation, terms):
+        seen = (await shop.ask("owner", query, id=id_, asOf=moment))["node"]
+        assert seen is not None
+        assert (await shop.ask("rival", query, id=id_, asOf=moment))["node"] == seen
+        assert (await shop.ask("stranger", query, id=id_, asOf=moment))["node"] is None
+    given = {"visibility": "TEAMS", "teamIds": [shop.ids["team"]]}
+    await shop.done("manager", "chooseProductAudience", productId=shop.ids["product"], **given)
+    await shop.done("manager", "choosePlanAudience", planId=shop.ids["secret"], **given)
+    await shop.seen()
+    for id_ in (version, operation, terms):
+        assert (await shop.ask("rival", query, id=id_, asOf=moment))["node"] is None
+        assert (await shop.ask("developer", query, id=id_, asOf=moment))["node"] is not None
+
+
 async def test_what_a_key_could_do_is_told_with_the_events_that_made_it_so(shop: Portal) -> None:
     key = shop.ids["credential"]
     moment = {"position": await now(shop)}

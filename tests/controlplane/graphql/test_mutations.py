@@ -195,12 +195,15 @@ async def test_refusals_of_inputs_with_structure(shop: Portal) -> None:
         "manager", "definePlan", slug="x", name="x", productIds=[product, product]
     ) == ("PRODUCTS_INVALID", ["productIds"])
     for terms, refusal in (
-        ({"quota": {"amountCalls": 10**12 + 1, "period": "DAY"}}, ("QUOTA_INVALID", ["quota"])),
+        (
+            {"quota": {"amountCalls": 10**12 + 1, "period": "DAY"}},
+            ("QUOTA_INVALID", ["terms", "quota"]),
+        ),
         (
             {"rateLimit": {"limitCalls": 0, "windowS": 1}},
-            ("RATE_LIMIT_INVALID", ["rateLimit"]),
+            ("RATE_LIMIT_INVALID", ["terms", "rateLimit"]),
         ),
-        ({"price": {"currency": "EUR", "monthlyFee": "-1"}}, ("PRICE_INVALID", ["price"])),
+        ({"price": {"currency": "EUR", "monthlyFee": "-1"}}, ("PRICE_INVALID", ["terms", "price"])),
     ):
         refused = await shop.refused(
             "manager", "draftPlanVersion", planId=shop.ids["free"], terms=terms

@@ -1,10 +1,13 @@
 """How people come to teams, what they are to them, and how they go."""
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.controlplane.graphql.portal import Portal
+from controlplane.app import App
+from tests.controlplane.graphql.portal import Portal, opened
 from tests.controlplane.graphql.test_queries import statements
 
 TEAM = """query ($id: ID!) { node(id: $id) { ... on Team { name
@@ -100,6 +103,25 @@ async def test_whoever_registers_is_the_administrator_of_a_new_team(shop: Portal
     assert viewer["viewer"]["organization"] == {"registrationOpen": False}
 
 
+async def test_one_address_registers_so_many_an_hour_and_then_waits(app: App) -> None:
+    settings = app.settings.model_copy(update={"registrations": 3})
+    async with opened(replace(app, settings=settings)) as portal:
+        await portal.done("owner", "openRegistration")
+        await portal.seen()
+        wanted = {
+            "organization": "ace",
+            "teamName": "Cobol",
+            "name": "Grace",
+            "mail": "g@x.example",
+        }
+        await portal.done_by_anybody("registerSelf", **wanted)
+        for asked in (wanted, {**wanted, "mail": "known?@x.example", "dryRun": True}):
+            await portal.do(None, "registerSelf", **asked)
+        again = {**wanted, "mail": "h@x.example"}
+        refused = await portal.refused(None, "registerSelf", **again)
+        assert refused == ("TOO_MANY_REGISTRATIONS", [])
+
+
 async def test_an_administrator_manages_the_team_and_a_member_does_not(shop: Portal) -> None:
     await join(shop, "eve", "ADMIN")
     bob = await join(shop, "bob")
@@ -144,6 +166,27 @@ async def test_an_administrator_manages_the_team_and_a_member_does_not(shop: Por
         ),
     ):
         assert await shop.refused("owner", verb, **wanted) == refusal
+
+
+async def test_the_last_administrator_stays_while_others_do(shop: Portal) -> None:
+    eve, bob = await join(shop, "eve", "ADMIN"), await join(shop, "bob")
+    member = {"developerId": eve, "role": "MEMBER"}
+    goings: list[tuple[str, dict[str, Any]]] = [
+        ("leaveTeam", {}),
+        ("removeDeveloper", {"developerId": eve}),
+        ("changeTeamRole", member),
+    ]
+    for verb, wanted in goings:
+        assert await shop.refused("eve", verb, **wanted) == ("LAST_ADMINISTRATOR", [])
+    await shop.done("manager", "changeTeamRole", **member)  # the provider manages every team
+    await shop.done("manager", "changeTeamRole", **{**member, "role": "ADMIN"})
+    await shop.done("eve", "changeTeamRole", developerId=bob, role="ADMIN")
+    gone = await asyncio.gather(*(shop.do(who, "leaveTeam") for who in ("eve", "bob")))
+    assert {each["__typename"] for each in gone} == {"DeveloperChanged", "Rejected"}
+    (last,) = [who for who, left in zip(("eve", "bob"), gone, strict=True) if "code" in left]
+    await shop.done("manager", "removeDeveloper", developerId=shop.ids["person"])
+    await shop.seen()
+    await shop.done(last, "leaveTeam")  # nobody else is left
 
 
 async def test_people_leave_renew_their_token_and_are_forgotten(shop: Portal) -> None:

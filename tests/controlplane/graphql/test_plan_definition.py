@@ -112,19 +112,25 @@ async def test_terms_that_cannot_be_are_refused_by_the_field(shop: Portal) -> No
     limit = {"limitCalls": 1, "windowS": 1}
     charge = {"currency": "EUR", "charges": [{"model": "GRADUATED"}]}
     for given, refusal in (
-        ({"moreRateLimits": [limit]}, ("RATE_LIMIT_INVALID", ["moreRateLimits"])),
+        ({"moreRateLimits": [limit]}, ("RATE_LIMIT_INVALID", ["terms", "moreRateLimits"])),
         (
             {"rateLimit": limit, "moreRateLimits": [limit]},
-            ("RATE_LIMIT_INVALID", ["moreRateLimits"]),
+            ("RATE_LIMIT_INVALID", ["terms", "moreRateLimits"]),
         ),
-        ({"auth": {"kind": "JWT"}}, ("AUTH_INVALID", ["auth"])),
-        ({"auth": {"kind": "KEYLESS", "issuer": "https://x"}}, ("AUTH_INVALID", ["auth"])),
-        ({"sla": {"availabilityPercent": "101"}}, ("SLA_INVALID", ["sla"])),
-        ({"trialDays": -1}, ("TRIAL_INVALID", ["trialDays"])),
-        ({"agreement": {"revision": "1", "text": ""}}, ("AGREEMENT_INVALID", ["agreement"])),
+        ({"auth": {"kind": "JWT"}}, ("AUTH_INVALID", ["terms", "auth"])),
+        ({"auth": {"kind": "KEYLESS", "issuer": "https://x"}}, ("AUTH_INVALID", ["terms", "auth"])),
+        ({"sla": {"availabilityPercent": "101"}}, ("SLA_INVALID", ["terms", "sla"])),
+        ({"trialDays": -1}, ("TRIAL_INVALID", ["terms", "trialDays"])),
+        *(
+            (
+                {"agreement": {"revision": revision, "text": text}},
+                ("AGREEMENT_INVALID", ["terms", "agreement"]),
+            )
+            for revision, text in (("1", ""), ("", "x"), ("", ""))
+        ),
         (
             {"overrides": [{"productId": product, "operationId": "GET /pets"}]},
-            ("OVERRIDES_INVALID", ["overrides"]),
+            ("OVERRIDES_INVALID", ["terms", "overrides"]),
         ),
         (
             {
@@ -132,9 +138,9 @@ async def test_terms_that_cannot_be_are_refused_by_the_field(shop: Portal) -> No
                     {"productId": shop.ids["team"], "operationId": "x", "rateLimit": limit}
                 ]
             },
-            ("NOT_FOUND", ["overrides"]),
+            ("NOT_FOUND", ["terms", "overrides"]),
         ),
-        ({"price": charge}, ("PRICE_INVALID", ["price"])),
+        ({"price": charge}, ("PRICE_INVALID", ["terms", "price"])),
     ):
         refused = await shop.refused(
             "manager", "draftPlanVersion", planId=shop.ids["free"], terms=given
@@ -143,7 +149,7 @@ async def test_terms_that_cannot_be_are_refused_by_the_field(shop: Portal) -> No
     override = {"productId": product, "operationId": "x", "rateLimit": limit}
     assert await shop.refused(
         "manager", "draftPlanVersion", planId=shop.ids["secret"], terms={"overrides": [override]}
-    ) == ("OVERRIDES_INVALID", ["overrides"])
+    ) == ("OVERRIDES_INVALID", ["terms", "overrides"])
 
 
 async def test_limits_are_explained_by_level_and_event(shop: Portal) -> None:
@@ -188,8 +194,11 @@ async def test_limits_are_explained_by_level_and_event(shop: Portal) -> None:
     assert own["event"] == "plan.version_published"
     for who in ("rival", "stranger"):
         assert await explained(who, ids["POST /pets"]) is None
-    error = await shop.error("owner", LIMITS, s=subscription["id"], o="x")
-    assert error["extensions"]["code"] == "INVALID_ARGUMENT"
+    inner = await shop.ask("owner", query, id=shop.ids["inner_version"])
+    unsold = inner["node"]["operations"]["nodes"][0]["id"]
+    for wrong in ("x", unsold):
+        error = await shop.error("developer", LIMITS, s=subscription["id"], o=wrong)
+        assert error["extensions"]["code"] == "INVALID_ARGUMENT"
 
 
 async def test_a_deprecated_plan_is_sold_and_a_closed_one_is_not(shop: Portal) -> None:

@@ -313,9 +313,26 @@ async def test_search_finds_what_the_caller_may_see_by_its_words(
     assert await hits(shop, "stranger", "giraffe") == []
     assert await hits(shop, None, "zool") == ["pets"]
     assert await hits(shop, None, "add pet") == ["POST /pets"]
+    assert await hits(shop, None, "POST /pets") == ["POST /pets"]
+    assert await hits(shop, None, "/pets/{id}") == ["GET /pets/{id}"]
     assert len(await hits(shop, "owner", "add pet")) == 2
     assert await hits(shop, None, "giraffe -feed") == []
-    for odd in ("", " ", "'", '"', "-", '-"a b"', "a:*", "or", "\\", "&|!()<->", "%", "é" * 200):
+    for odd in (
+        "",
+        " ",
+        "'",
+        '"',
+        "-",
+        '-"a b"',
+        "a:*",
+        "or",
+        "\\",
+        "&|!()<->",
+        "%",
+        "/",
+        "a/b" * 66,
+        "é" * 200,
+    ):
         await hits(shop, None, odd)
     error = await shop.error(None, SEARCH, q="x" * 201)
     assert error["extensions"]["code"] == "INVALID_ARGUMENT"

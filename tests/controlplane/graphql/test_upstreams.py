@@ -6,7 +6,7 @@ from controlplane.graphql.node import named
 from tests.controlplane.graphql.portal import Portal
 
 UNSERVED = """{ gatewayGroups { nodes { environment unserved {
-  reason version { number } plan { slug } } } } }"""
+  reason version { number } plan { slug } credential { algorithm } } } } }"""
 
 
 async def upstreams(shop: Portal) -> Any:
@@ -69,6 +69,27 @@ async def test_a_mistyped_environment_is_seen_and_put_right(shop: Portal) -> Non
     await shop.done("manager", "chooseUpstream", **version, environment="production", **url)
     assert await routed(shop) == [{"production": "https://pets.example"}]
     assert await unserved(shop) == []
+
+
+async def test_what_is_sold_and_cannot_be_enforced_is_seen(shop: Portal) -> None:
+    subscription = {"subscriptionId": shop.ids["team_subscription"]}
+    digest = f"$2b$12${'a' * 53}"
+    await shop.done("owner", "importCredential", **subscription, algorithm="BCRYPT", digest=digest)
+    limited = {
+        "productId": shop.ids["product"],
+        "operationId": "GET /pest",
+        "quota": {"amountCalls": 1, "period": "DAY"},
+    }
+    await shop.done(
+        "manager", "draftPlanVersion", planId=shop.ids["free"], terms={"overrides": [limited]}
+    )
+    await shop.done("manager", "publishPlanVersion", planId=shop.ids["free"])
+    await shop.seen()
+    plan, key = await unserved(shop)
+    assert plan["reason"] == "No version routes GET /pest, which it limits."
+    assert (plan["plan"], plan["credential"]) == ({"slug": "free"}, None)
+    assert key["reason"] == "It is known by a hash by which it cannot be found."
+    assert (key["plan"], key["credential"]) == (None, {"algorithm": "BCRYPT"})
 
 
 async def test_a_version_that_is_retired_is_forwarded_nowhere_until_it_is_reinstated(
