@@ -215,13 +215,18 @@ async def test_a_caller_cancelled_before_a_full_queue_leaves_nothing_to_fail(
 
 async def test_a_writer_that_ends_early_leaves_nobody_waiting(dsn: str) -> None:
     stuck = await asyncpg.connect(dsn)
+    waits: list[asyncio.Task[Outcome]] = []
+
+    async def early() -> None:
+        async with running(dsn, follow=False) as app:
+            waits.extend(save(app, n) for n in range(3))
+            await asyncio.sleep(0.1)
+            raise ZeroDivisionError
+
     async with stuck.transaction():
+        await stuck.execute(LOCK)
         with pytest.raises(ZeroDivisionError):
-            async with running(dsn, follow=False) as app:
-                await stuck.execute(LOCK)
-                waits = [save(app, n) for n in range(3)]
-                await asyncio.sleep(0.1)
-                raise ZeroDivisionError
+            await early()
         async with asyncio.timeout(1):
             assert await outcomes(waits) == [UnavailableError] * 3
     await stuck.close()
