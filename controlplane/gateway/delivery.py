@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
+from weakref import ReferenceType, ref
 
 import orjson
 from aiohttp import hdrs, web
@@ -58,7 +59,8 @@ class _Told(NamedTuple):
 
     caller: Caller
     gateway: Aggregate | None
-    served: Served
+    served: "ReferenceType[Served]"
+    """A view that another took the place of would be kept as long as the poll."""
     cursor: int
     ring: Ring
     headers: CIMultiDict[str]
@@ -147,10 +149,11 @@ class Delivery:
         told = self._told.get((caller.actor, path, tag))
         if (
             told is None
+            or (served := told.served()) is None
             or told.caller is not caller  # it is another one once the token has changed
-            or told.cursor != told.served.view.cursor
+            or told.cursor != served.view.cursor
             or told.ring is not self.keyring.at_hand()
-            or not self._stands(caller, told.gateway, told.served)
+            or not self._stands(caller, told.gateway, served)
         ):
             return None
         self.observations.heard(caller)
@@ -190,7 +193,7 @@ class Delivery:
         if len(tag) + len(request.raw_path) > POLL_CHARS:
             return
         self._told[caller.actor, request.raw_path, tag] = _Told(
-            *(caller, self._gateway(caller), served, served.view.cursor, ring),
+            *(caller, self._gateway(caller), ref(served), served.view.cursor, ring),
             headers=headers.copy(),
             head=head_of(headers),
         )

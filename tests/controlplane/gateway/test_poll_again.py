@@ -1,19 +1,22 @@
 """The same poll again is answered from what it found the last time, if that still holds."""
 
 import asyncio
+import gc
 import re
 from datetime import timedelta
 from typing import Any
+from weakref import ref
 
 import pytest
 
 from controlplane.app import App, running
 from controlplane.commands.access_token import IssueToken, RevokeToken
+from controlplane.commands.gateway_config import ConfirmEpoch
 from controlplane.gateway import delivery
 from controlplane.gateway.poll import Poll
 from domain.access_token import Role
 from tests.controlplane.gateway.edge import POLL, Client, Provider, serving
-from tests.given import AT
+from tests.given import AT, OWNER
 
 
 @pytest.fixture
@@ -134,6 +137,21 @@ async def test_what_one_gateway_holds_says_nothing_to_another(
     etag = await holding(client, provider, token)
     answer = await client.get(other, etag)
     assert [row["slug"] for row in (await answer.json())["products"]] == ["food"]
+
+
+async def test_a_view_that_another_took_the_place_of_is_not_kept_for_a_poll(
+    client: Client, provider: Provider
+) -> None:
+    token = await provider.gateway("edge")
+    await holding(client, provider, token)
+    mirror = await client.delivery.mirrors.mirror(OWNER.organization_id)
+    kept = [ref(served) for served in mirror.served.values()]
+    group_id, epoch = provider.ids["edge-group"], provider.app.epoch
+    await provider.do(ConfirmEpoch(group_id=group_id, epoch=epoch))
+    await provider.settled()
+    await client.config(token)
+    gc.collect()
+    assert [served() for served in kept] == [None]
 
 
 async def test_long_polls_and_long_headers_are_not_remembered(
