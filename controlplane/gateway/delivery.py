@@ -137,9 +137,11 @@ class Delivery:
         tag, path = headers.get(hdrs.IF_NONE_MATCH), request.raw_path
         if tag is None or not path.startswith(PATH) or request.method != hdrs.METH_GET:
             return None
-        token = headers.get(hdrs.AUTHORIZATION, "").removeprefix("Bearer ")
-        unusual = "X-Request-Id" in headers or hdrs.EXPECT in headers or request.body_exists
-        caller = None if unusual or self._app.stopping.is_set() else self._app.known(token)
+        scheme, _, token = headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        unusual = scheme != "Bearer" or "X-Request-Id" in headers or hdrs.EXPECT in headers
+        if unusual or request.body_exists or self._app.stopping.is_set():
+            return None
+        caller = self._app.known(token)
         if caller is None:
             return None
         told = self._told.get((caller.actor, path, tag))

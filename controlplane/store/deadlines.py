@@ -23,10 +23,14 @@ class Deadlines:
             self._timer = future.get_loop().call_at(due_s, self._fail)
 
     def stop(self) -> None:
-        """Fail no more."""
+        """Fail what is left: nothing will be done any more."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
+        for _, future in self._due:
+            if not future.done():
+                future.set_exception(UnavailableError("It was not done before the end."))
+        self._due.clear()
 
     def _fail(self) -> None:
         loop = asyncio.get_running_loop()

@@ -136,6 +136,8 @@ class Projector:
                 await moved(connection, positions, upto)
                 self._done = upto  # before anybody, and so this process too, hears of it
                 await connection.execute("SELECT pg_notify('projected', $1)", str(upto))
+            else:  # another process folded these: cached answers rest on the news as well
+                await self._hear(connection, upto)
         if start <= self._seen and upto >= last:
             self._abreast, self._seen, self._heard_at = True, max(last, self._seen), asked_at
         return upto, upto < last

@@ -122,9 +122,13 @@ class Writer:
         """
         self._deadlines.add(save.committed)
         if self._queue.full():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._budget_s):
-                    await self._queue.put(save)
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._budget_s):
+                        await self._queue.put(save)
+            except asyncio.CancelledError:
+                save.committed.cancel()  # else it fails in time, and nobody takes notice
+                raise
         else:
             self._queue.put_nowait(save)
         return await save.committed

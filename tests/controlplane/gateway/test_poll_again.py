@@ -12,7 +12,7 @@ from controlplane.commands.access_token import IssueToken, RevokeToken
 from controlplane.gateway import delivery
 from controlplane.gateway.poll import Poll
 from domain.access_token import Role
-from tests.controlplane.gateway.edge import Client, Provider, serving
+from tests.controlplane.gateway.edge import POLL, Client, Provider, serving
 from tests.given import AT
 
 
@@ -53,6 +53,16 @@ async def test_the_same_poll_is_read_once(
     assert len(read) == polls
     assert (await client.get(token, etag, since="1.1")).status == 304
     assert len(read) == polls + 1
+
+
+async def test_a_token_without_its_scheme_is_refused_also_of_a_poll_that_is_remembered(
+    client: Client, provider: Provider
+) -> None:
+    token = await provider.gateway("edge")
+    etag = await holding(client, provider, token)
+    headers = {"Authorization": token, "If-None-Match": etag}
+    async with client.session.get(POLL, headers=headers) as answer:
+        assert answer.status == 401
 
 
 async def test_a_change_is_seen_by_the_next_poll(client: Client, provider: Provider) -> None:

@@ -42,10 +42,14 @@ async def test_each_has_its_whole_time_whatever_came_before_it() -> None:
         await again
 
 
-async def test_nothing_fails_after_the_end() -> None:
+async def test_what_is_left_at_the_end_fails_then() -> None:
     loop, deadlines = asyncio.get_running_loop(), Deadlines(LIMIT_S)
-    future = loop.create_future()
-    deadlines.add(future)
+    done, left = loop.create_future(), loop.create_future()
+    deadlines.add(left)
+    deadlines.add(done)
+    done.set_result(1)
     deadlines.stop()
+    with pytest.raises(UnavailableError, match="before the end"):
+        left.result()
     await asyncio.sleep(2 * LIMIT_S)
-    assert not future.done()
+    assert await done == 1

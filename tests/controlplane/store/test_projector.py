@@ -240,6 +240,14 @@ async def test_a_projector_that_starts_late_is_not_caught_up_before_it_is(dsn: s
         assert await teams(app) == 50
 
 
+async def test_a_position_that_another_process_reached_comes_with_its_news(dsn: str) -> None:
+    async with running(dsn) as there, running(dsn, follow=False) as here:
+        last = await formed(there, 1)
+        await there.projector.wait_until(last)
+        await here.projector.catch_up()
+        assert (here.projector.position, here.projector.news.last(but=())) == (last, last)
+
+
 async def revoked_at(app: App, token_id: UUID) -> bool:
     found = await app.services.store.load(token_id)
     assert isinstance(found, AccessToken)

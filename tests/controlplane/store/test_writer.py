@@ -1,6 +1,7 @@
 """Group commit: what shares a transaction, what does not, and who learns of what."""
 
 import asyncio
+import gc
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from uuid import UUID
@@ -12,6 +13,7 @@ from eventsourcing.persistence import StoredEvent
 from controlplane.app import App, running
 from controlplane.settings import Settings
 from controlplane.store import UnavailableError
+from controlplane.store import writer as module
 from controlplane.store.eventstore import ConflictError, EventStore, Outcome, Receipt
 from controlplane.store.writer import BATCH_BYTES, Save, Writer, split
 from domain.application import Application
@@ -182,6 +184,52 @@ async def test_a_cancelled_caller_does_not_stop_the_writer(app: App) -> None:
     abandoned.cancel()
     assert isinstance(await save(app, 2), Outcome)
     assert await positions(app) in ([1], [1, 2])
+
+
+async def test_a_caller_cancelled_before_a_full_queue_leaves_nothing_to_fail(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "QUEUE_SAVES", 1)
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: reported.append(what))
+    stuck = await asyncpg.connect(dsn)
+    async with running(dsn, Settings(database_budget_s=0.3), follow=False) as app:
+        async with stuck.transaction():
+            await stuck.execute(LOCK)
+            waits = [save(app, n) for n in range(2)]
+            await asyncio.sleep(0.1)  # one is being written, one in the queue
+            cancelled = save(app, 2)
+            await asyncio.sleep(0.1)
+            cancelled.cancel()
+            assert await outcomes([*waits, cancelled]) == [
+                UnavailableError,
+                UnavailableError,
+                asyncio.CancelledError,
+            ]
+        del cancelled
+        await asyncio.sleep(0.4)
+        gc.collect()
+    assert not reported
+    await stuck.close()
+
+
+async def test_a_writer_that_ends_early_leaves_nobody_waiting(dsn: str) -> None:
+    stuck = await asyncpg.connect(dsn)
+    waits: list[asyncio.Task[Outcome]] = []
+
+    async def early() -> None:
+        async with running(dsn, follow=False) as app:
+            waits.extend(save(app, n) for n in range(3))
+            await asyncio.sleep(0.1)
+            raise ZeroDivisionError
+
+    async with stuck.transaction():
+        await stuck.execute(LOCK)
+        with pytest.raises(ZeroDivisionError):
+            await early()
+        async with asyncio.timeout(1):
+            assert await outcomes(waits) == [UnavailableError] * 3
+    await stuck.close()
 
 
 async def test_a_caller_cancelled_in_mid_commit_finds_its_save_whole_or_not_at_all(
