@@ -44,7 +44,7 @@ _FORMS = {
 
 
 class TooManyCredentialsError(DomainError):
-    """A subscription has at most 100 credentials, those of the past included."""
+    """A subscription has at most 100 credentials, past ones too; request another one for more."""
 
 
 class CredentialUnknownError(DomainError):

@@ -43,14 +43,15 @@ def unlimited(versions: Iterable[Body], plans: Iterable[Body]) -> list[Unserved]
     """Return which plans limit an operation that no version of the product routes.
 
     Such as a name that was mistyped, or a field of a GraphQL API: its calls are all one to a
-    gateway.
+    gateway. Of a plan the version that was published last counts: others can be mended no more.
     """
     versions = list(versions)
+    on_sale = {row["plan"]: row for row in sorted(plans, key=_number)}
     served = {row["product"] for row in versions}
     routed = {(row["product"], route["operation"]) for row in versions for route in row["routes"]}
     return [
         Unserved(PLAN, row["id"], f"No version routes {each['operation']}, which it limits.")
-        for row in plans
+        for row in on_sale.values()
         for each in row["overrides"]
         if each["product"] in served and (each["product"], each["operation"]) not in routed
     ]
@@ -83,6 +84,11 @@ def keyless(plans: Iterable[Body]) -> Mapping[str, str]:
 
 def _is_keyless(row: Body) -> bool:
     return bool(row["auth"]["kind"] == AuthKind.KEYLESS.value)
+
+
+def _number(row: Body) -> int:
+    number: int = row["number"]
+    return number
 
 
 def _id(row: Body) -> str:

@@ -9,6 +9,7 @@ from controlplane.commands import Command, UnitOfWork, require_team
 from controlplane.commands.person import let_in, oneself, require_manager
 from controlplane.context import Context
 from controlplane.persons import MAIL, erase, name_of_mail
+from controlplane.store import lent
 from controlplane.store.eventstore import EventStore, Outcome
 from domain import text
 from domain.aggregate import DomainError
@@ -18,6 +19,16 @@ from domain.organization import Organization
 from domain.team import Team
 
 INVITATION_DAYS = 14
+INVITATIONS = 100
+"""Open at a time in a team that invites by itself: each keeps a mail address from others."""
+_OPEN = (
+    "SELECT count(*) FROM (SELECT FROM invitation WHERE organization_id = $1 AND team_id = $2"
+    " AND state = 'OPEN' AND expires_at > $3 LIMIT $4) AS open"
+)
+
+
+class TooManyInvitationsError(DomainError):
+    """A team has at most 100 open invitations; revoke one, or wait until one is accepted."""
 
 
 class TooManyRegistrationsError(DomainError):
@@ -38,6 +49,8 @@ class InviteDeveloper(Command):
         """Mint a token, keep its hash, and reserve the address for the person to come."""
         await require_manager(work, context, self.team_id, "team_id")
         await work.get(Team, self.team_id, "team_id")
+        if context.caller.team_id is not None:
+            await self._require_few(work, context)
         mail = text.mail(self.mail, "mail")
         organization, services = context.caller.organization_id, context.services
         invitation_id, developer_id = services.new_id(), services.new_id()
@@ -61,6 +74,16 @@ class InviteDeveloper(Command):
             )
         )
         work.secret = token.text
+
+    async def _require_few(self, work: UnitOfWork, context: Context) -> None:
+        """Raise TooManyInvitationsError, by a read model that may be behind by a moment."""
+        services, organization = context.services, context.caller.organization_id
+        async with lent(services.pool, services.budget_s) as connection:
+            found = await connection.fetchval(
+                _OPEN, organization, self.team_id, work.at, INVITATIONS
+            )
+        if found >= INVITATIONS:
+            raise TooManyInvitationsError
 
 
 @dataclass(frozen=True, kw_only=True)

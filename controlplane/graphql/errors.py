@@ -14,7 +14,7 @@ from controlplane.commands import (
     NotPermittedError,
     VersionChangedError,
 )
-from controlplane.commands.invitation import TooManyRegistrationsError
+from controlplane.commands.invitation import TooManyInvitationsError, TooManyRegistrationsError
 from controlplane.commands.person import LastAdministratorError, TooManyTokensError
 from controlplane.contracts.judge import JudgeBusyError
 from controlplane.graphql.enums import described
@@ -234,6 +234,7 @@ class RejectionCode(Enum):
     TOKEN_EXPIRY_PAST = TokenExpiryPastError
     TOKEN_REVOKED = TokenRevokedError
     TOO_MANY_CREDENTIALS = TooManyCredentialsError
+    TOO_MANY_INVITATIONS = TooManyInvitationsError
     TOO_MANY_OPERATIONS = TooManyOperationsError
     TOO_MANY_REGISTRATIONS = TooManyRegistrationsError
     TOO_MANY_TOKENS = TooManyTokensError

@@ -60,6 +60,13 @@ class Kind(Generic[N]):
     key: tuple[Column, ...] = ID
 
 
+_SEEN_BY_SUBSCRIBERS = {"plan", "plan_version"}
+_SUBSCRIPTIONS = (
+    "SELECT id FROM subscription WHERE organization_id = $1 AND team_id = $2 AND plan_id = ANY($3)"
+    " ORDER BY created_at, id LIMIT 100"  # so that they leave room for what was asked for
+)
+
+
 @dataclass(frozen=True)
 class Request:
     """The `info.context` of one GraphQL request."""
@@ -126,7 +133,12 @@ class Request:
         sql, bound = pages.statement(left + 1)
         values: list[object] = [list(column) for column in zip(*parents, strict=True)] + bound
         if kind is not None and moment is not None:
-            await moment.include(kind.table, await self._streams(pages, kind, parents))
+            streams = await self._streams(pages, kind, parents)
+            await moment.include(kind.table, streams)
+            if kind.table in _SEEN_BY_SUBSCRIBERS and self.caller.team_id is not None:
+                seen_by = self.caller.organization_id, self.caller.team_id, list(streams)
+                subscribed = await self.fetch(_SUBSCRIPTIONS, *seen_by)
+                await moment.include("subscription", (row["id"] for row in subscribed))
             sql, values = moment.shadowed(sql, values)
         rows = await self.fetch(sql, *values)
         if len(rows) > left:

@@ -172,6 +172,17 @@ async def test_parts_have_a_past_for_those_who_see_them_now(shop: Portal) -> Non
         assert (await shop.ask("developer", query, id=id_, asOf=moment))["node"] is not None
 
 
+async def test_a_closed_plan_has_a_past_for_its_subscribers(shop: Portal) -> None:
+    plan = shop.ids["free"]
+    await shop.done("manager", "closePlan", planId=plan)
+    moment = {"position": await now(shop)}
+    seen = (await shop.ask("developer", PLAN, id=plan))["plan"]
+    assert seen["state"] == "CLOSED"
+    past = (await shop.ask("developer", PLAN, id=plan, asOf=moment))["plan"]
+    assert past == seen
+    assert (await shop.ask("stranger", PLAN, id=plan, asOf=moment))["plan"] is None
+
+
 async def test_what_a_key_could_do_is_told_with_the_events_that_made_it_so(shop: Portal) -> None:
     key = shop.ids["credential"]
     moment = {"position": await now(shop)}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from controlplane.app import App
+from controlplane.commands import invitation
 from tests.controlplane.graphql.portal import Portal, opened
 from tests.controlplane.graphql.test_queries import statements
 
@@ -166,6 +167,26 @@ async def test_an_administrator_manages_the_team_and_a_member_does_not(shop: Por
         ),
     ):
         assert await shop.refused("owner", verb, **wanted) == refusal
+
+
+async def test_a_team_invites_so_many_at_a_time(
+    shop: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invitation, "INVITATIONS", 2)
+    await join(shop, "eve", "ADMIN")  # an invitation that is accepted counts no more
+    wanted = {"teamId": shop.ids["team"]}
+    open_ids = [
+        (await shop.done("eve", "inviteDeveloper", **wanted, mail=f"{n}@x.example"))["id"]
+        for n in range(2)
+    ]
+    await shop.seen()
+    more = {**wanted, "mail": "more@x.example"}
+    assert await shop.refused("eve", "inviteDeveloper", **more) == ("TOO_MANY_INVITATIONS", [])
+    await shop.done("eve", "revokeInvitation", invitationId=open_ids[0])
+    await shop.seen()
+    await shop.done("eve", "inviteDeveloper", **more)
+    await shop.seen()
+    await shop.done("manager", "inviteDeveloper", **wanted, mail="most@x.example")
 
 
 async def test_the_last_administrator_stays_while_others_do(shop: Portal) -> None:

@@ -90,6 +90,10 @@ async def test_what_is_sold_and_cannot_be_enforced_is_seen(shop: Portal) -> None
     assert (plan["plan"], plan["credential"]) == ({"slug": "free"}, None)
     assert key["reason"] == "It is known by a hash by which it cannot be found."
     assert (key["plan"], key["credential"]) == (None, {"algorithm": "BCRYPT"})
+    await shop.done("manager", "draftPlanVersion", planId=shop.ids["free"], terms={})
+    await shop.done("manager", "publishPlanVersion", planId=shop.ids["free"])
+    await shop.seen()
+    assert await unserved(shop) == [key]
 
 
 async def test_a_version_that_is_retired_is_forwarded_nowhere_until_it_is_reinstated(
