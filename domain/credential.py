@@ -13,7 +13,7 @@ from typing import Any, Self
 from domain import text
 from domain.aggregate import LATEST, Aggregate, DomainError, Why
 
-CREDENTIALS = 100
+CREDENTIALS, CREDENTIALS_EVER = 100, 10_000
 OVERLAP_S_MAX = 90 * 24 * 3_600
 
 
@@ -24,6 +24,9 @@ class CredentialState(Enum):
     EXPIRING = "EXPIRING"
     EXPIRED = "EXPIRED"
     REVOKED = "REVOKED"
+
+
+_LASTING = {CredentialState.ACTIVE, CredentialState.EXPIRING}
 
 
 class HashAlgorithm(Enum):
@@ -44,7 +47,7 @@ _FORMS = {
 
 
 class TooManyCredentialsError(DomainError):
-    """A subscription has at most 100 credentials, past ones too; request another one for more."""
+    """A subscription has at most 100 credentials that have not ended, and 10,000 ever."""
 
 
 class CredentialUnknownError(DomainError):
@@ -224,8 +227,9 @@ class CredentialHolder(Aggregate):
 
     def _require_room(self, at: datetime) -> None:
         self._require_active(at)
-        if len(self.credentials) >= CREDENTIALS:
-            raise TooManyCredentialsError
+        lasting = sum(each.state(at) in _LASTING for each in self.credentials.values())
+        if lasting >= CREDENTIALS or len(self.credentials) >= CREDENTIALS_EVER:
+            raise TooManyCredentialsError(None, "Revoke those that nobody needs.")
 
     @dataclass(frozen=True)
     class CredentialIssued(Aggregate.Event):

@@ -3,8 +3,6 @@
 When the rows hold is in `gateway_config`.
 """
 
-from datetime import datetime
-
 from domain import routing
 from domain.aggregate import Aggregate
 from domain.api_product import ApiProduct
@@ -66,21 +64,30 @@ def subscribed(event: Aggregate.Event, body: routing.Body) -> routing.Body:
         case Subscription.Transferred():
             moved = routing.on_plan(body, event.plan_id, event.plan_version)
             return routing.until(moved, event.expires_at)
-        case Subscription.CredentialIssued(credential_id=key_id):
-            return _with_key(body, event.not_after, key_id, event.sha256, event.sha1)
-        case Subscription.CredentialRotated(successor_id=key_id):
-            ending = routing.with_key_until(body, event.credential_id, event.overlap_ends_at)
-            return _with_key(ending, event.not_after, key_id, event.sha256, event.sha1)
-        case Subscription.CredentialImported(credential_id=key_id):
-            known = {event.algorithm: event.digest}
-            forms = HashAlgorithm.SHA256_HEX.value, HashAlgorithm.SHA1_BASE64.value
-            return _with_key(body, event.not_after, key_id, *map(known.get, forms))
         case Subscription.CredentialRevoked():
             return routing.without_key(body, event.credential_id)
-    raise AssertionError(event.TOPIC)
+    return _with_key(event, routing.without_ended_keys(body, event.timestamp))
 
 
-def _with_key(
-    body: routing.Body, ends: datetime | None, key_id: str, sha256: str | None, sha1: str | None
-) -> routing.Body:
-    return routing.with_key(body, key_id=key_id, sha256=sha256, sha1=sha1, not_after=ends)
+def _with_key(event: Aggregate.Event, body: routing.Body) -> routing.Body:
+    """Return a subscription with one more key; those that have ended made room for it."""
+    forms: tuple[str | None, str | None]
+    match event:
+        case Subscription.CredentialIssued(credential_id=key_id):
+            forms = event.sha256, event.sha1
+        case Subscription.CredentialRotated(successor_id=key_id):
+            body = routing.with_key_until(body, event.credential_id, event.overlap_ends_at)
+            forms = event.sha256, event.sha1
+        case Subscription.CredentialImported(credential_id=key_id):
+            forms = _forms(event.algorithm, event.digest)
+        case _:
+            raise AssertionError(event.TOPIC)
+    sha256, sha1 = forms
+    return routing.with_key(
+        body, key_id=key_id, sha256=sha256, sha1=sha1, not_after=event.not_after
+    )
+
+
+def _forms(algorithm: str, digest: str) -> tuple[str | None, str | None]:
+    known = {algorithm: digest}
+    return known.get(HashAlgorithm.SHA256_HEX.value), known.get(HashAlgorithm.SHA1_BASE64.value)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from domain import credential
 from domain.aggregate import DomainError, Why
 from domain.credential import (
     CREDENTIALS,
@@ -235,13 +236,39 @@ def test_only_an_active_subscription_is_given_credentials(
         issue(given())
 
 
-def test_the_hundredth_credential_is_the_last_even_if_all_are_revoked() -> None:
+def test_the_hundredth_credential_is_the_last_until_one_has_ended() -> None:
     subscription = active()
     for number in range(CREDENTIALS):
         issue(subscription, str(number))
-        subscription.revoke_credential(str(number), at=AT, why=WHY)
     with pytest.raises(TooManyCredentialsError):
         issue(subscription, "one more")
+    subscription.revoke_credential("7", at=AT, why=WHY)
+    issue(subscription, "one more")
+
+
+def test_a_key_is_rotated_every_day_for_years(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credential, "CREDENTIALS_EVER", 1_000)  # as 10,000 would be, and sooner
+    subscription, at = active(), AT
+    issue(subscription, "0")
+
+    def rotate(number: int) -> None:
+        subscription.rotate_credential(
+            str(number - 1),
+            successor_id=str(number),
+            sha256="a" * 64,
+            sha1="b" * 28,
+            overlap_s=3_600,
+            not_after=None,
+            at=at,
+            why=WHY,
+        )
+
+    for number in range(1, 1_000):
+        at += timedelta(days=1)
+        rotate(number)
+    at += timedelta(days=1)
+    with pytest.raises(TooManyCredentialsError):
+        rotate(1_000)
 
 
 @pytest.mark.parametrize(

@@ -350,6 +350,23 @@ def test_an_expired_subscription_is_gone() -> None:
     assert held["until_position"] == 3
 
 
+def test_keys_that_have_ended_make_room_for_the_next() -> None:
+    subscription = requested()
+    subscription.accept(expires_at=None, at=AT, why=WHY)
+    subscription.issue_credential(
+        "0", **{**KEY, "not_after": AT + timedelta(hours=1)}, at=AT, why=WHY
+    )
+    held: list[list[str]] = []
+    for day in range(1, 4):
+        at = AT + timedelta(days=day)
+        subscription.issue_credential(
+            str(day), **{**KEY, "not_after": at + timedelta(hours=36)}, at=at, why=WHY
+        )
+        keys = body(row(projected(subscription), routing.SUBSCRIPTION, str(SUBSCRIPTION)))["keys"]
+        held.append([key["id"] for key in keys])
+    assert held == [["1"], ["1", "2"], ["2", "3"]]
+
+
 def test_an_imported_key_says_by_which_hash_it_is_served_if_at_all() -> None:
     subscription = requested()
     subscription.accept(at=AT, why=WHY)
