@@ -226,15 +226,6 @@ def with_key_until(row: Body, key_id: str, not_after: datetime) -> Body:
     return {**row, "keys": keys}
 
 
-def without_ended_keys(row: Body, at: datetime) -> Body:
-    """Return the row of a subscription without the keys that have ended by an instant."""
-    return {**row, "keys": [key for key in row["keys"] if not _has_ended(key, at)]}
-
-
-def _has_ended(key: Body, at: datetime) -> bool:
-    return key["not_after"] is not None and datetime.fromisoformat(key["not_after"]) <= at
-
-
 def without_key(row: Body, key_id: str) -> Body:
     """Return the row of a subscription without a key."""
     return {**row, "keys": [key for key in row["keys"] if key["id"] != key_id]}

@@ -3,6 +3,8 @@
 When the rows hold is in `gateway_config`.
 """
 
+from datetime import datetime
+
 from domain import routing
 from domain.aggregate import Aggregate
 from domain.api_product import ApiProduct
@@ -66,7 +68,12 @@ def subscribed(event: Aggregate.Event, body: routing.Body) -> routing.Body:
             return routing.until(moved, event.expires_at)
         case Subscription.CredentialRevoked():
             return routing.without_key(body, event.credential_id)
-    return _with_key(event, routing.without_ended_keys(body, event.timestamp))
+    lasting = [key for key in body["keys"] if not _has_ended(key, event.timestamp)]
+    return _with_key(event, {**body, "keys": lasting})
+
+
+def _has_ended(key: routing.Body, at: datetime) -> bool:
+    return key["not_after"] is not None and datetime.fromisoformat(key["not_after"]) <= at
 
 
 def _with_key(event: Aggregate.Event, body: routing.Body) -> routing.Body:

@@ -248,27 +248,12 @@ def test_the_hundredth_credential_is_the_last_until_one_has_ended() -> None:
 
 def test_a_key_is_rotated_every_day_for_years(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credential, "CREDENTIALS_EVER", 1_000)  # as 10,000 would be, and sooner
-    subscription, at = active(), AT
+    subscription = active()
     issue(subscription, "0")
-
-    def rotate(number: int) -> None:
-        subscription.rotate_credential(
-            str(number - 1),
-            successor_id=str(number),
-            sha256="a" * 64,
-            sha1="b" * 28,
-            overlap_s=3_600,
-            not_after=None,
-            at=at,
-            why=WHY,
-        )
-
     for number in range(1, 1_000):
-        at += timedelta(days=1)
-        rotate(number)
-    at += timedelta(days=1)
+        rotate(subscription, str(number - 1), 3_600, str(number), AT + timedelta(days=number))
     with pytest.raises(TooManyCredentialsError):
-        rotate(1_000)
+        rotate(subscription, "999", 3_600, "1000", AT + timedelta(days=1_000))
 
 
 @pytest.mark.parametrize(
@@ -391,7 +376,11 @@ def test_a_transfer_keeps_the_keys_and_changes_the_plan_and_the_end() -> None:
 
 
 def rotate(
-    subscription: Subscription, key: str = "k", overlap_s: int = 60, successor: str = "l"
+    subscription: Subscription,
+    key: str = "k",
+    overlap_s: int = 60,
+    successor: str = "l",
+    at: datetime = AT,
 ) -> None:
     subscription.rotate_credential(
         key,
@@ -401,7 +390,7 @@ def rotate(
         overlap_s=overlap_s,
         not_after=None,
         label="new",
-        at=AT,
+        at=at,
         why=WHY,
     )
 
