@@ -82,7 +82,10 @@ def workers_of(served: Served) -> list[int]:
 
 
 async def kill_a_worker(served: Served, _data: Path) -> None:
-    os.kill(workers_of(served)[0], signal.SIGKILL)
+    async with asyncio.timeout(PATIENCE_S):
+        while not (workers := workers_of(served)):  # both may be on their way back
+            await asyncio.sleep(0.02)
+    os.kill(workers[0], signal.SIGKILL)
 
 
 async def kill_the_database(_served: Served, data: Path) -> None:
