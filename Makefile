@@ -57,7 +57,6 @@ bench: bench-deps ## Run every benchmark; each prints one JSON line at its end.
 	$(BIN)/python benchmarks/catalogue.py
 	$(BIN)/python benchmarks/mutation.py
 	$(BIN)/python benchmarks/poll.py
-	$(BIN)/python benchmarks/propagation.py
 	$(BIN)/python benchmarks/contract_diff.py
 	$(BIN)/python benchmarks/gate.py
 	$(BIN)/python benchmarks/wake.py

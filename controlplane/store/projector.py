@@ -54,11 +54,11 @@ class Projector:
         self._moved = asyncio.Condition()
         self._woken = asyncio.Event()
         self._awaited = asyncio.Event()
-        self._heard = 0
+        self._heard = 0  # up to where `news` is told
+        self._done = 0  # up to where this process folded itself
         self._seen = 0  # up to where this process knows what others did
-        self._done = 0
         self._abreast = False  # whether that is up to the last page, so that nobody need be asked
-        self._revoked: list[UUID] = []  # tokens that the pages since were told of
+        self._revoked: list[UUID] = []  # tokens of which the last pages told
         self.news = News()
         """What happened up to the position, and maybe after it, since this process began."""
         self.position = -1
@@ -232,10 +232,11 @@ class Projector:
             self._woken.clear()
             self._awaited.clear()
             began_s = now_s()
-            while await self.catch_up():
-                pass
-            store.suspect_all(self._revoked)
-            self._revoked.clear()
+            more = True
+            while more:
+                more = await self.catch_up()
+                store.suspect_all(self._revoked)
+                self._revoked.clear()
             # A half-open connection never notifies, and only fails when it is used.
             if now_s() >= look_at_s or not self._abreast:
                 async with asyncio.timeout(self._probe_s):

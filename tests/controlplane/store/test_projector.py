@@ -265,6 +265,35 @@ async def test_a_token_that_another_process_revokes_is_refused_here_soon(dsn: st
                 await asyncio.sleep(0.01)
 
 
+async def test_a_revocation_is_noticed_before_all_that_came_after_it_is_folded(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAGE_EVENTS", 5)
+    async with running(dsn, follow=False) as here, running(dsn, follow=False) as there:
+        issued = await execute(IssueToken(name="ci", role=Role.OWNER), here.context(OWNER))
+        token_id = issued.outcome.events[0].originator_id
+        await execute(RevokeToken(token_id=token_id), there.context(OWNER))
+        await formed(there, 20)
+        assert not await revoked_at(here, token_id)
+        catch_up, pages = here.projector.catch_up, iter([True])
+
+        async def held_up() -> bool:
+            if next(pages, None) is None:
+                await asyncio.Event().wait()
+            return await catch_up()
+
+        monkeypatch.setattr(here.projector, "catch_up", held_up)
+        following = asyncio.create_task(
+            here.projector.follow(lambda: asyncpg.connect(dsn), here.services.store)
+        )
+        async with asyncio.timeout(3):
+            while not await revoked_at(here, token_id):
+                await asyncio.sleep(0.01)
+        assert here.projector.position < 20
+        following.cancel()
+        await asyncio.wait([following])
+
+
 async def test_a_revocation_during_an_outage_of_the_link_is_noticed(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
