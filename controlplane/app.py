@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from controlplane.oidc import Issuer
 
 CONNECT_S = 5.0
+IDLE_BUDGETS = 2
+"""So many budgets a transaction may wait for this process before the database ends it."""
 STOP_S = 1.0
 """How long a task that was cancelled may take before it is cancelled again."""
 
@@ -134,10 +136,16 @@ async def running(
     `follow` the read models stay as they are.
     """
     settings = settings or Settings()
-    path = {"search_path": search_path(), "application_name": "controlplane"}
+    budget_s = settings.database_budget_s
+    session = {
+        "search_path": search_path(),
+        "application_name": "controlplane",
+        # A process that is frozen in a transaction would keep its locks from all others for ever.
+        "idle_in_transaction_session_timeout": f"{IDLE_BUDGETS * budget_s * 1_000:.0f}ms",
+    }
 
     async def connect() -> "Connection[Record]":
-        return await asyncpg.connect(dsn, timeout=CONNECT_S, server_settings=path)
+        return await asyncpg.connect(dsn, timeout=CONNECT_S, server_settings=session)
 
     async def connect_checked() -> "Connection[Record]":
         link = await connect()
@@ -149,7 +157,6 @@ async def running(
             raise
         return link
 
-    budget_s = settings.database_budget_s
     async with AsyncExitStack() as stack:
         first = await connect()
         try:
@@ -163,7 +170,7 @@ async def running(
             max_size=settings.pool_size,
             timeout=CONNECT_S,
             command_timeout=budget_s,
-            server_settings=path,
+            server_settings=session,
             init=history.check,
             reset=_as_it_is,
         )

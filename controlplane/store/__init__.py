@@ -20,6 +20,7 @@ UNREACHABLE = (
     asyncpg.exceptions.OperatorInterventionError,  # shutting down, starting up
     asyncpg.exceptions.CannotConnectNowError,
     asyncpg.exceptions.ReadOnlySQLTransactionError,  # the primary has moved
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,  # this process was frozen too long
     asyncpg.exceptions.InsufficientResourcesError,
     asyncpg.exceptions.LockNotAvailableError,
     asyncpg.exceptions.ObjectNotInPrerequisiteStateError,  # closed to connections, in recovery

@@ -16,9 +16,11 @@ from controlplane.app import App, running
 from controlplane.commands import execute
 from controlplane.commands.access_token import IssueToken, RevokeToken
 from controlplane.commands.team import FormTeam
+from controlplane.settings import Settings
+from controlplane.store import UNREACHABLE
 from controlplane.store import projector as module
 from controlplane.store.eventstore import Receipt
-from controlplane.store.projector import Projector, ReadModelsBehindError
+from controlplane.store.projector import Projector, ReadModelsBehindError, _lock
 from controlplane.store.writer import Save, Writer
 from domain.access_token import AccessToken, Role
 from domain.team import Team
@@ -104,6 +106,22 @@ async def test_those_that_wake_at_the_same_moment_do_not_all_give_up(dsn: str) -
             last = await formed(app, 1)
             await asyncio.gather(*(each.catch_up() for each in projectors))
             assert max(each.position for each in projectors) == last
+
+
+async def test_a_process_that_is_frozen_in_a_transaction_holds_up_the_others_for_a_moment(
+    dsn: str,
+) -> None:
+    brief = Settings(database_budget_s=0.5)
+    async with running(dsn, brief, follow=False) as frozen, running(dsn) as app:
+        async with frozen.services.pool.acquire() as link:
+            await link.transaction().start()
+            assert len((await _lock(link, PROJECTIONS))[0]) == len(PROJECTIONS)
+            last = await formed(app, 1)
+            await app.projector.wait_until(last)
+            with pytest.raises(UNREACHABLE):
+                await link.execute("SELECT 1")
+        assert await frozen.projector.catch_up() is False
+        assert frozen.projector.position == last
 
 
 async def test_rows_never_appear_without_their_position_nor_it_without_them(dsn: str) -> None:
