@@ -8,10 +8,11 @@ import orjson
 import strawberry
 from asyncpg import Record
 
+from controlplane.global_id import key_of, parts_of
 from controlplane.graphql import visibility
 from controlplane.graphql.errors import invalid
 from controlplane.graphql.loaders import ORGANIZATION, Info, Kind, Request
-from controlplane.graphql.node import Node, key_of, parts_of
+from controlplane.graphql.node import Node
 from controlplane.graphql.paging import (
     After,
     Before,
