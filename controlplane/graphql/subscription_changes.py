@@ -11,9 +11,11 @@ from controlplane.commands.subscription import (
     AcceptTerms,
     CancelSubscription,
     ExpireSubscription,
+    ReinstateSubscription,
     RejectSubscription,
     RequestSubscription,
     ResumeSubscription,
+    ScheduleSubscriptionExpiry,
     SubscriptionCommand,
     SuspendSubscription,
     TransferSubscription,
@@ -66,6 +68,16 @@ class AcceptSubscriptionInput(SubscriptionInput):
 class RejectSubscriptionInput(SubscriptionInput):
     """The pending subscription to keep out."""
 
+    comment: str = strawberry.field(default="", description=_COMMENT)
+
+
+@strawberry.input
+class SubscriptionExpiryInput(SubscriptionInput):
+    """A subscription, and its new end."""
+
+    expires_at: datetime | None = strawberry.field(
+        default=None, description="Until when it may call; null: for ever."
+    )
     comment: str = strawberry.field(default="", description=_COMMENT)
 
 
@@ -144,10 +156,23 @@ TransferSubscriptionResult = Annotated[
         "TransferSubscriptionResult", description="What transferSubscription did, or why not."
     ),
 ]
+ScheduleSubscriptionExpiryResult = Annotated[
+    SubscriptionChanged | Rejected,
+    strawberry.union(
+        "ScheduleSubscriptionExpiryResult",
+        description="What scheduleSubscriptionExpiry did, or why not.",
+    ),
+]
 ExpireSubscriptionResult = Annotated[
     SubscriptionChanged | Rejected,
     strawberry.union(
         "ExpireSubscriptionResult", description="What expireSubscription did, or why not."
+    ),
+]
+ReinstateSubscriptionResult = Annotated[
+    SubscriptionChanged | Rejected,
+    strawberry.union(
+        "ReinstateSubscriptionResult", description="What reinstateSubscription did, or why not."
     ),
 ]
 CancelSubscriptionResult = Annotated[
@@ -262,6 +287,22 @@ class SubscriptionMutations:
         )
 
     @strawberry.mutation
+    async def schedule_subscription_expiry(
+        self, info: Info, input: SubscriptionExpiryInput
+    ) -> ScheduleSubscriptionExpiryResult:
+        """Move the end of an active or suspended subscription, or lift it.
+
+        Needs subscription:decide.
+        """
+        return await _decide(
+            ScheduleSubscriptionExpiry,
+            info,
+            input,
+            expires_at=input.expires_at,
+            comment=input.comment,
+        )
+
+    @strawberry.mutation
     async def expire_subscription(
         self, info: Info, input: SubscriptionInput
     ) -> ExpireSubscriptionResult:
@@ -272,8 +313,24 @@ class SubscriptionMutations:
         return await _decide(ExpireSubscription, info, input)
 
     @strawberry.mutation
+    async def reinstate_subscription(
+        self, info: Info, input: SubscriptionExpiryInput
+    ) -> ReinstateSubscriptionResult:
+        """Have a subscription that expired within 90 days be as it was; needs subscription:decide.
+
+        Its keys work again, but for those that were revoked or ended themselves. One that was
+        suspended when it expired is suspended.
+        """
+        return await _decide(
+            ReinstateSubscription, info, input, expires_at=input.expires_at, comment=input.comment
+        )
+
+    @strawberry.mutation
     async def cancel_subscription(
         self, info: Info, input: SubscriptionInput
     ) -> CancelSubscriptionResult:
-        """Give the right, or the request for it, up; needs subscription:cancel."""
+        """Give the right, or the request for it, up for good; needs subscription:cancel.
+
+        Also what has expired, so that nobody reinstates it.
+        """
         return await _decide(CancelSubscription, info, input)
