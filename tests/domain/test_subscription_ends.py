@@ -1,5 +1,6 @@
 """Until when a subscription lasts, how that is moved, and the way back once it is over."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -71,7 +72,7 @@ def test_a_trial_of_absurd_length_ends_in_the_calendar() -> None:
     "expires_at", [AT, datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
 )
 def test_a_subscription_ends_in_the_future_and_in_the_calendar(expires_at: datetime) -> None:
-    asked = (
+    asked: tuple[Callable[[], None], ...] = (
         lambda: requested().accept(expires_at=expires_at, at=AT, why=WHY),
         lambda: on_trial().schedule_expiry(expires_at, at=AT, why=WHY),
         lambda: expired().reinstate(expires_at, at=AT, why=WHY),

@@ -132,19 +132,20 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_an_end_is_where_it_was_moved_to_and_what_is_reinstated_is_back(
     selling: Selling,
 ) -> None:
-    app, about = selling.provider.app, {"subscription_id": selling.subscription}
+    app, id_ = selling.provider.app, selling.subscription
     object.__setattr__(app, "services", replace(app.services, now=lambda: datetime.now(UTC)))
     await asyncio.to_thread(selling.running.start)
     key, _ = await selling.issue()
     await selling.until(200, key)
     for lasts_s in (3_600, 1.5):
         soon = datetime.now(UTC) + timedelta(seconds=lasts_s)
-        await selling.provider.do(ScheduleSubscriptionExpiry(**about, expires_at=soon))
+        moved = ScheduleSubscriptionExpiry(subscription_id=id_, expires_at=soon)
+        await selling.provider.do(moved)
     await selling.until(401, key)
     late_s = (datetime.now(UTC) - soon).total_seconds()
     assert 0 <= late_s < 0.5
 
-    await selling.provider.do(ReinstateSubscription(**about))
+    await selling.provider.do(ReinstateSubscription(subscription_id=id_))
     assert await selling.until(200, key) < 1
 
 
