@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 
@@ -20,7 +20,7 @@ from controlplane.commands.subscription import (
     SuspendSubscription,
     TransferSubscription,
 )
-from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
+from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change, mutation
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.loaders import Info
 from controlplane.graphql.node import named
@@ -120,73 +120,6 @@ class SubscriptionChanged(Changed):
         return await self.node(info, SUBSCRIPTION)
 
 
-RequestSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "RequestSubscriptionResult", description="What requestSubscription did, or why not."
-    ),
-]
-AcceptSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "AcceptSubscriptionResult", description="What acceptSubscription did, or why not."
-    ),
-]
-RejectSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "RejectSubscriptionResult", description="What rejectSubscription did, or why not."
-    ),
-]
-SuspendSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "SuspendSubscriptionResult", description="What suspendSubscription did, or why not."
-    ),
-]
-ResumeSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "ResumeSubscriptionResult", description="What resumeSubscription did, or why not."
-    ),
-]
-TransferSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "TransferSubscriptionResult", description="What transferSubscription did, or why not."
-    ),
-]
-ScheduleSubscriptionExpiryResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "ScheduleSubscriptionExpiryResult",
-        description="What scheduleSubscriptionExpiry did, or why not.",
-    ),
-]
-ExpireSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "ExpireSubscriptionResult", description="What expireSubscription did, or why not."
-    ),
-]
-ReinstateSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "ReinstateSubscriptionResult", description="What reinstateSubscription did, or why not."
-    ),
-]
-CancelSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "CancelSubscriptionResult", description="What cancelSubscription did, or why not."
-    ),
-]
-AcceptTermsResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union("AcceptTermsResult", description="What acceptTerms did, or why not."),
-]
-
-
 def _decide(
     command: type[SubscriptionCommand],
     info: Info,
@@ -210,10 +143,10 @@ def _decide(
 class SubscriptionMutations:
     """What can be done about subscriptions."""
 
-    @strawberry.mutation
+    @mutation
     async def request_subscription(
         self, info: Info, input: RequestSubscriptionInput
-    ) -> RequestSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Ask for a plan on behalf of an application; needs subscription:request."""
         return await change(
             info,
@@ -229,45 +162,47 @@ class SubscriptionMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def accept_subscription(
         self, info: Info, input: AcceptSubscriptionInput
-    ) -> AcceptSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Let the application call the plan; needs subscription:decide."""
         return await _decide(
             AcceptSubscription, info, input, expires_at=input.expires_at, comment=input.comment
         )
 
-    @strawberry.mutation
+    @mutation
     async def reject_subscription(
         self, info: Info, input: RejectSubscriptionInput
-    ) -> RejectSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Keep the application out; needs subscription:decide."""
         return await _decide(RejectSubscription, info, input, comment=input.comment)
 
-    @strawberry.mutation
-    async def accept_terms(self, info: Info, input: AcceptTermsInput) -> AcceptTermsResult:
+    @mutation
+    async def accept_terms(
+        self, info: Info, input: AcceptTermsInput
+    ) -> SubscriptionChanged | Rejected:
         """Agree to the terms of the plan as they are by now; needs subscription:request."""
         return await _decide(AcceptTerms, info, input, terms_revision=input.terms_revision)
 
-    @strawberry.mutation
+    @mutation
     async def suspend_subscription(
         self, info: Info, input: SuspendSubscriptionInput
-    ) -> SuspendSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Keep the application out until it is resumed; needs subscription:suspend."""
         return await _decide(SuspendSubscription, info, input)
 
-    @strawberry.mutation
+    @mutation
     async def resume_subscription(
         self, info: Info, input: SubscriptionInput
-    ) -> ResumeSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Let the application call again, with the same keys; needs subscription:suspend."""
         return await _decide(ResumeSubscription, info, input)
 
-    @strawberry.mutation
+    @mutation
     async def transfer_subscription(
         self, info: Info, input: TransferSubscriptionInput
-    ) -> TransferSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Go on with the same keys on the version of a plan that is on sale.
 
         Needs subscription:transfer, and for a plan with manual approval subscription:decide.
@@ -286,10 +221,10 @@ class SubscriptionMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def schedule_subscription_expiry(
         self, info: Info, input: SubscriptionExpiryInput
-    ) -> ScheduleSubscriptionExpiryResult:
+    ) -> SubscriptionChanged | Rejected:
         """Move the end of an active or suspended subscription, or lift it.
 
         Needs subscription:decide.
@@ -302,20 +237,20 @@ class SubscriptionMutations:
             comment=input.comment,
         )
 
-    @strawberry.mutation
+    @mutation
     async def expire_subscription(
         self, info: Info, input: SubscriptionInput
-    ) -> ExpireSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Record that the time of a subscription is over; needs subscription:decide.
 
         It ends at its `expiresAt` by itself, and a timer records that.
         """
         return await _decide(ExpireSubscription, info, input)
 
-    @strawberry.mutation
+    @mutation
     async def reinstate_subscription(
         self, info: Info, input: SubscriptionExpiryInput
-    ) -> ReinstateSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Have a subscription that expired within 90 days be as it was; needs subscription:decide.
 
         Its keys work again, but for those that were revoked or ended themselves. One that was
@@ -325,10 +260,10 @@ class SubscriptionMutations:
             ReinstateSubscription, info, input, expires_at=input.expires_at, comment=input.comment
         )
 
-    @strawberry.mutation
+    @mutation
     async def cancel_subscription(
         self, info: Info, input: SubscriptionInput
-    ) -> CancelSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Give the right, or the request for it, up for good; needs subscription:cancel.
 
         Also what has expired, so that nobody reinstates it.
