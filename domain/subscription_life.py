@@ -83,7 +83,7 @@ class TermsNotAcceptedError(DomainError):
 
 
 class TermsRevisionInvalidError(DomainError):
-    """The revision of terms has at most 100 characters on one line."""
+    """The revision of terms has at most 200 characters on one line."""
 
 
 def expiry(expires_at: datetime | None, at: datetime) -> datetime | None:

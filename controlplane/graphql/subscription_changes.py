@@ -114,6 +114,8 @@ class TransferSubscriptionInput(SubscriptionInput):
 class SubscriptionChanged(Changed):
     """The subscription, and what happened to it."""
 
+    kinds = (SUBSCRIPTION,)
+
     @strawberry.field
     async def subscription(self, info: Info) -> Subscription | None:
         """Return the subscription; null after a dry run."""
@@ -129,7 +131,6 @@ def _decide(
     return change(
         info,
         SubscriptionChanged,
-        SUBSCRIPTION,
         input,
         lambda: command(
             subscription_id=named(input.subscription_id, "Subscription", "subscription_id"),
@@ -151,7 +152,6 @@ class SubscriptionMutations:
         return await change(
             info,
             SubscriptionChanged,
-            SUBSCRIPTION,
             input,
             lambda: RequestSubscription(
                 application_id=named(input.application_id, "Application", "application_id"),
@@ -210,7 +210,6 @@ class SubscriptionMutations:
         return await change(
             info,
             SubscriptionChanged,
-            SUBSCRIPTION,
             input,
             lambda: TransferSubscription(
                 subscription_id=named(input.subscription_id, "Subscription", "subscription_id"),
