@@ -34,6 +34,8 @@ YOUNG_OBJECTS = 50_000
 LEAVE_S = 10.0
 """What closing the database may take after the requests; then the process leaves as it is."""
 PAUSE_S = 0.5
+FIRST_REQUEST_S = 0.5
+"""What a connection that was accepted last may take to bring its request."""
 STARTING_OVER = "The database is another one since this process began; it starts over."
 
 log = structlog.get_logger()
@@ -138,7 +140,7 @@ async def listening(app: App, bound: socket.socket) -> AsyncIterator[None]:
         await site.start()
         async with revocations.kept(app):
             yield
-        await site.stop()
+        await accept_no_more(runner, site)
         # Not left to aiohttp, which drops the rest of a body when it begins to stop.
         await routes.drained(settings.shutdown_s)
     finally:
@@ -166,11 +168,20 @@ async def unready(bound: socket.socket) -> AsyncIterator[None]:
     application.add_routes([web.get("/healthz", alive), web.route("*", "/{path:.*}", away)])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=CANCEL_S)
     await runner.setup()
+    site = web.SockSite(runner, bound, backlog=BACKLOG)
     try:
-        await web.SockSite(runner, bound, backlog=BACKLOG).start()
+        await site.start()
         yield
+        await accept_no_more(runner, site)
     finally:
         await runner.cleanup()
+
+
+async def accept_no_more(runner: web.AppRunner, site: web.SockSite) -> None:
+    """Leave further connections to others; those that we have may still bring a request."""
+    await site.stop()
+    if runner.server is not None and runner.server.connections:
+        await asyncio.sleep(FIRST_REQUEST_S)
 
 
 async def caught_up(app: App, stop: asyncio.Event) -> None:

@@ -95,8 +95,7 @@ async def hold(
         config = "[cache]\nenabled = false\n[phases.coverage]\nunexpected-methods = []\n[headers]\n"
         (folder / "schemathesis.toml").write_text(config + "".join(names))
         in_time = await _run(folder, name, upstream, secrets, bounds)
-        report = folder / "report.json"
-        said = orjson.loads(report.read_bytes()) if report.is_file() else {}
+        said = reported(folder / "report.json")
     verdict, problem = _verdict(said, None if in_time else bounds.budget_s)
     failures = _failures(said)
     operations = said.get("operations") or {}
@@ -114,6 +113,15 @@ async def hold(
         failures=failures[:FAILURES],
         duration_ms=round((time.monotonic() - began) * 1_000),
     )
+
+
+def reported(report: Path) -> dict[str, Any]:
+    """Return what the tool wrote; nothing if it was ended before it had written all of it."""
+    try:
+        said: dict[str, Any] = orjson.loads(report.read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return {}
+    return said
 
 
 async def _run(

@@ -1,7 +1,6 @@
 """Access tokens: with what the control plane itself is used."""
 
 from datetime import datetime
-from typing import Annotated
 
 import strawberry
 from asyncpg import Record
@@ -9,7 +8,7 @@ from asyncpg import Record
 from controlplane.commands.access_token import IssueToken, RevokeToken
 from controlplane.commands.invitation import RenewToken
 from controlplane.graphql import visibility
-from controlplane.graphql.changes import Asked, Changed, Issued, change
+from controlplane.graphql.changes import Asked, Changed, Issued, change, mutation
 from controlplane.graphql.enums import Role
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.gateway import GATEWAY, Gateway
@@ -144,26 +143,12 @@ class TokenChanged(Changed):
         return await self.node(info, ACCESS_TOKEN)
 
 
-IssueTokenResult = Annotated[
-    TokenIssued | Rejected,
-    strawberry.union("IssueTokenResult", description="What issueToken did, or why not."),
-]
-RenewTokenResult = Annotated[
-    TokenIssued | Rejected,
-    strawberry.union("RenewTokenResult", description="What renewToken did, or why not."),
-]
-RevokeTokenResult = Annotated[
-    TokenChanged | Rejected,
-    strawberry.union("RevokeTokenResult", description="What revokeToken did, or why not."),
-]
-
-
 @strawberry.type
 class AccessTokenMutations:
     """What can be done about access tokens."""
 
-    @strawberry.mutation
-    async def issue_token(self, info: Info, input: IssueTokenInput) -> IssueTokenResult:
+    @mutation
+    async def issue_token(self, info: Info, input: IssueTokenInput) -> TokenIssued | Rejected:
         """Let a bearer act in a role; needs token:issue."""
         return await change(
             info,
@@ -181,15 +166,15 @@ class AccessTokenMutations:
             ),
         )
 
-    @strawberry.mutation
-    async def renew_token(self, info: Info, input: RenewTokenInput) -> RenewTokenResult:
+    @mutation
+    async def renew_token(self, info: Info, input: RenewTokenInput) -> TokenIssued | Rejected:
         """Get another token of one's own, valid for 90 days; needs token:renew, and a person."""
         return await change(
             info, TokenIssued, ACCESS_TOKEN, input, lambda: RenewToken(**input.said())
         )
 
-    @strawberry.mutation
-    async def revoke_token(self, info: Info, input: RevokeTokenInput) -> RevokeTokenResult:
+    @mutation
+    async def revoke_token(self, info: Info, input: RevokeTokenInput) -> TokenChanged | Rejected:
         """Shut a bearer out for ever; needs token:revoke."""
         return await change(
             info,

@@ -8,7 +8,7 @@ from asyncpg import Record
 
 from controlplane.commands.application import RegisterApplication, RenameApplication
 from controlplane.graphql import subscription, team, visibility
-from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
+from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change, mutation
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, one, same_noun
 from controlplane.graphql.node import Node, named
@@ -132,28 +132,14 @@ class ApplicationChanged(Changed):
         return await self.node(info, APPLICATION)
 
 
-RegisterApplicationResult = Annotated[
-    ApplicationChanged | Rejected,
-    strawberry.union(
-        "RegisterApplicationResult", description="What registerApplication did, or why not."
-    ),
-]
-RenameApplicationResult = Annotated[
-    ApplicationChanged | Rejected,
-    strawberry.union(
-        "RenameApplicationResult", description="What renameApplication did, or why not."
-    ),
-]
-
-
 @strawberry.type
 class ApplicationMutations:
     """What can be done about applications."""
 
-    @strawberry.mutation
+    @mutation
     async def register_application(
         self, info: Info, input: RegisterApplicationInput
-    ) -> RegisterApplicationResult:
+    ) -> ApplicationChanged | Rejected:
         """Make a program of a team known; needs application:register."""
         return await change(
             info,
@@ -165,10 +151,10 @@ class ApplicationMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def rename_application(
         self, info: Info, input: RenameApplicationInput
-    ) -> RenameApplicationResult:
+    ) -> ApplicationChanged | Rejected:
         """Give an application another name; needs application:register."""
         return await change(
             info,

@@ -1,11 +1,13 @@
 """Mutations: the one way from an input through a command to a payload or a refusal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import strawberry
+from strawberry.types.field import StrawberryField
+from strawberry.utils.str_converters import to_camel_case
 
 from controlplane.commands import Answer, Command, execute
 from controlplane.context import Caller
@@ -162,6 +164,16 @@ async def change(
     except DomainError as refusal:
         return rejected(refusal, renamed)
     return payload(kind=kind, key=_key(kind, answer), answer=answer)
+
+
+def mutation(resolver: Callable[..., Awaitable[C | Rejected]]) -> StrawberryField:
+    """Return the field of a resolver; its answer is a union named after it: `PublishPlanResult`."""
+    name = to_camel_case(resolver.__name__)
+    result = strawberry.union(
+        f"{name[0].upper()}{name[1:]}Result", description=f"What {name} did, or why not."
+    )
+    answered = resolver.__annotations__["return"]
+    return strawberry.mutation(resolver, graphql_type=Annotated[answered, result])
 
 
 def _key(kind: Kind[Any], answer: Answer) -> Key:

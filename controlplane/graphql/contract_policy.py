@@ -8,7 +8,7 @@ import strawberry
 
 from controlplane.commands.contract_policy import SetContractPolicy
 from controlplane.graphql import visibility
-from controlplane.graphql.changes import AskedAtVersion, Changed, change
+from controlplane.graphql.changes import AskedAtVersion, Changed, change, mutation
 from controlplane.graphql.enums import Role
 from controlplane.graphql.errors import Rejected, invalid
 from controlplane.graphql.findings import FindingLevel
@@ -158,14 +158,6 @@ class ContractPolicyChanged(Changed):
         return await in_force(info, self.key[1] if self.kind is PRODUCT else None)
 
 
-SetContractPolicyResult = Annotated[
-    ContractPolicyChanged | Rejected,
-    strawberry.union(
-        "SetContractPolicyResult", description="What setContractPolicy did, or why not."
-    ),
-]
-
-
 async def in_force(info: Info, product_id: object) -> ContractPolicy | None:
     """Return what holds for a product, or without one for others; None if it is not there."""
     (row,) = await info.context.fetch(_POLICIES, info.context.caller.organization_id, product_id)
@@ -238,10 +230,10 @@ class ContractPolicyQueries:
 class ContractPolicyMutations:
     """What can be decided about contracts."""
 
-    @strawberry.mutation
+    @mutation
     async def set_contract_policy(
         self, info: Info, input: SetContractPolicyInput
-    ) -> SetContractPolicyResult:
+    ) -> ContractPolicyChanged | Rejected:
         """Decide what contracts have to keep to from now on; needs contract:govern."""
         kind: Kind[Any] = ORGANIZATION if input.product_id is None else PRODUCT
         return await change(

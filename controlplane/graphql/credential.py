@@ -14,7 +14,7 @@ from controlplane.commands.credential import (
     RotateCredential,
 )
 from controlplane.graphql import subscription, visibility
-from controlplane.graphql.changes import AskedAtVersion, Changed, Issued, change
+from controlplane.graphql.changes import AskedAtVersion, Changed, Issued, change, mutation
 from controlplane.graphql.enums import CredentialState, HashAlgorithm
 from controlplane.graphql.errors import Rejected, not_permitted
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, first_where, one
@@ -231,30 +231,6 @@ class CredentialChanged(Changed):
         return await self.node(info, CREDENTIAL)
 
 
-IssueCredentialResult = Annotated[
-    CredentialIssued | Rejected,
-    strawberry.union("IssueCredentialResult", description="What issueCredential did, or why not."),
-]
-RotateCredentialResult = Annotated[
-    CredentialIssued | Rejected,
-    strawberry.union(
-        "RotateCredentialResult", description="What rotateCredential did, or why not."
-    ),
-]
-ImportCredentialResult = Annotated[
-    CredentialChanged | Rejected,
-    strawberry.union(
-        "ImportCredentialResult", description="What importCredential did, or why not."
-    ),
-]
-RevokeCredentialResult = Annotated[
-    CredentialChanged | Rejected,
-    strawberry.union(
-        "RevokeCredentialResult", description="What revokeCredential did, or why not."
-    ),
-]
-
-
 def _named(id_: str) -> dict[str, Any]:
     key = named_key(id_, "Credential", ("uuid", "text"))
     if key is None:
@@ -266,10 +242,10 @@ def _named(id_: str) -> dict[str, Any]:
 class CredentialMutations:
     """What can be done about credentials."""
 
-    @strawberry.mutation
+    @mutation
     async def issue_credential(
         self, info: Info, input: IssueCredentialInput
-    ) -> IssueCredentialResult:
+    ) -> CredentialIssued | Rejected:
         """Hand a key out for an active subscription; needs credential:issue."""
         return await change(
             info,
@@ -284,10 +260,10 @@ class CredentialMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def rotate_credential(
         self, info: Info, input: RotateCredentialInput
-    ) -> RotateCredentialResult:
+    ) -> CredentialIssued | Rejected:
         """Replace a key by a new one, with an overlap; the answer is about the successor.
 
         Needs credential:issue.
@@ -307,10 +283,10 @@ class CredentialMutations:
             renamed={"subscription_id": "credential_id"},
         )
 
-    @strawberry.mutation
+    @mutation
     async def import_credential(
         self, info: Info, input: ImportCredentialInput
-    ) -> ImportCredentialResult:
+    ) -> CredentialChanged | Rejected:
         """Let a key go on that was issued elsewhere; needs credential:import."""
         return await change(
             info,
@@ -327,10 +303,10 @@ class CredentialMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def revoke_credential(
         self, info: Info, input: RevokeCredentialInput
-    ) -> RevokeCredentialResult:
+    ) -> CredentialChanged | Rejected:
         """Refuse a key from now on, for ever; needs credential:revoke."""
         return await change(
             info,

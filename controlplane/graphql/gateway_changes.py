@@ -1,6 +1,6 @@
 """What can be done about gateway groups and gateways."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 
@@ -10,7 +10,7 @@ from controlplane.commands.gateway import (
     RegisterGateway,
     ReinstateGateway,
 )
-from controlplane.graphql.changes import Asked, Changed, change
+from controlplane.graphql.changes import Asked, Changed, change, mutation
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.gateway import GATEWAY, GATEWAY_GROUP, Gateway, GatewayGroup
 from controlplane.graphql.loaders import Info
@@ -70,37 +70,14 @@ class GatewayChanged(Changed):
         return await self.node(info, GATEWAY)
 
 
-OpenGatewayGroupResult = Annotated[
-    GatewayGroupChanged | Rejected,
-    strawberry.union(
-        "OpenGatewayGroupResult", description="What openGatewayGroup did, or why not."
-    ),
-]
-RegisterGatewayResult = Annotated[
-    GatewayChanged | Rejected,
-    strawberry.union("RegisterGatewayResult", description="What registerGateway did, or why not."),
-]
-
-DrainGatewayResult = Annotated[
-    GatewayChanged | Rejected,
-    strawberry.union("DrainGatewayResult", description="What drainGateway did, or why not."),
-]
-ReinstateGatewayResult = Annotated[
-    GatewayChanged | Rejected,
-    strawberry.union(
-        "ReinstateGatewayResult", description="What reinstateGateway did, or why not."
-    ),
-]
-
-
 @strawberry.type
 class GatewayMutations:
     """What can be done about gateways."""
 
-    @strawberry.mutation
+    @mutation
     async def open_gateway_group(
         self, info: Info, input: OpenGatewayGroupInput
-    ) -> OpenGatewayGroupResult:
+    ) -> GatewayGroupChanged | Rejected:
         """Set up gateways that enforce the same configuration; needs gateway:register."""
         return await change(
             info,
@@ -117,10 +94,10 @@ class GatewayMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def register_gateway(
         self, info: Info, input: RegisterGatewayInput
-    ) -> RegisterGatewayResult:
+    ) -> GatewayChanged | Rejected:
         """Announce a gateway, which polls once it has a token; needs gateway:register."""
         return await change(
             info,
@@ -134,8 +111,8 @@ class GatewayMutations:
             ),
         )
 
-    @strawberry.mutation
-    async def drain_gateway(self, info: Info, input: GatewayInput) -> DrainGatewayResult:
+    @mutation
+    async def drain_gateway(self, info: Info, input: GatewayInput) -> GatewayChanged | Rejected:
         """Take a gateway out of service: its polls are refused; needs gateway:register.
 
         It is missed by nobody, and its token stays: reinstateGateway takes it back.
@@ -144,8 +121,8 @@ class GatewayMutations:
             info, GatewayChanged, GATEWAY, input, lambda: DrainGateway(**input.meant())
         )
 
-    @strawberry.mutation
-    async def reinstate_gateway(self, info: Info, input: GatewayInput) -> ReinstateGatewayResult:
+    @mutation
+    async def reinstate_gateway(self, info: Info, input: GatewayInput) -> GatewayChanged | Rejected:
         """Take a gateway that was drained into service again; needs gateway:register."""
         return await change(
             info, GatewayChanged, GATEWAY, input, lambda: ReinstateGateway(**input.meant())

@@ -1,12 +1,11 @@
 """What can be decided about the configurations that gateways are handed out."""
 
 from datetime import datetime
-from typing import Annotated
 
 import strawberry
 
 from controlplane.commands.gateway_config import ConfirmEpoch, IntendConfigShrink, ReleaseConfig
-from controlplane.graphql.changes import Asked, change
+from controlplane.graphql.changes import Asked, change, mutation
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.gateway import GATEWAY_GROUP
 from controlplane.graphql.gateway_changes import GatewayGroupChanged
@@ -39,28 +38,14 @@ class IntendConfigShrinkInput(Asked):
     until: datetime = strawberry.field(description="An instant of the next 7 days.")
 
 
-ConfirmEpochResult = Annotated[
-    GatewayGroupChanged | Rejected,
-    strawberry.union("ConfirmEpochResult", description="What confirmEpoch did, or why not."),
-]
-ReleaseConfigResult = Annotated[
-    GatewayGroupChanged | Rejected,
-    strawberry.union("ReleaseConfigResult", description="What releaseConfig did, or why not."),
-]
-IntendConfigShrinkResult = Annotated[
-    GatewayGroupChanged | Rejected,
-    strawberry.union(
-        "IntendConfigShrinkResult", description="What intendConfigShrink did, or why not."
-    ),
-]
-
-
 @strawberry.type
 class GatewayConfigMutations:
     """What can be decided about configurations."""
 
-    @strawberry.mutation
-    async def confirm_epoch(self, info: Info, input: ConfirmEpochInput) -> ConfirmEpochResult:
+    @mutation
+    async def confirm_epoch(
+        self, info: Info, input: ConfirmEpochInput
+    ) -> GatewayGroupChanged | Rejected:
         """Have gateways no longer refuse what was taken away in other epochs; needs config:decide.
 
         For after a failover or a restore, once what had been lost was taken away again.
@@ -77,8 +62,10 @@ class GatewayConfigMutations:
             ),
         )
 
-    @strawberry.mutation
-    async def release_config(self, info: Info, input: ReleaseConfigInput) -> ReleaseConfigResult:
+    @mutation
+    async def release_config(
+        self, info: Info, input: ReleaseConfigInput
+    ) -> GatewayGroupChanged | Rejected:
         """Hand out what is held back from a group, because it is right; needs config:decide."""
         return await change(
             info,
@@ -90,10 +77,10 @@ class GatewayConfigMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def intend_config_shrink(
         self, info: Info, input: IntendConfigShrinkInput
-    ) -> IntendConfigShrinkResult:
+    ) -> GatewayGroupChanged | Rejected:
         """Say beforehand that much will be taken away from a group; needs config:decide."""
         return await change(
             info,

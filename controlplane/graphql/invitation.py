@@ -17,7 +17,7 @@ from controlplane.commands.invitation import (
     organization_of,
 )
 from controlplane.graphql import team, visibility
-from controlplane.graphql.changes import Asked, Changed, Issued, change
+from controlplane.graphql.changes import Asked, Changed, Issued, change, mutation
 from controlplane.graphql.enums import InvitationState, TeamRole
 from controlplane.graphql.errors import Rejected, rejected
 from controlplane.graphql.loaders import (
@@ -216,36 +216,14 @@ def _count(request: Request) -> None:
     registrations.count(names)
 
 
-InviteDeveloperResult = Annotated[
-    InvitationIssued | Rejected,
-    strawberry.union("InviteDeveloperResult", description="What inviteDeveloper did, or why not."),
-]
-RevokeInvitationResult = Annotated[
-    InvitationChanged | Rejected,
-    strawberry.union(
-        "RevokeInvitationResult", description="What revokeInvitation did, or why not."
-    ),
-]
-AcceptInvitationResult = Annotated[
-    PersonJoined | Rejected,
-    strawberry.union(
-        "AcceptInvitationResult", description="What acceptInvitation did, or why not."
-    ),
-]
-RegisterSelfResult = Annotated[
-    PersonJoined | Rejected,
-    strawberry.union("RegisterSelfResult", description="What registerSelf did, or why not."),
-]
-
-
 @strawberry.type
 class InvitationMutations:
     """What can be done about invitations, and by visitors."""
 
-    @strawberry.mutation
+    @mutation
     async def invite_developer(
         self, info: Info, input: InviteDeveloperInput
-    ) -> InviteDeveloperResult:
+    ) -> InvitationIssued | Rejected:
         """Invite a person to a team; needs team:manage, and of its people an administrator."""
         return await change(
             info,
@@ -261,10 +239,10 @@ class InvitationMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def revoke_invitation(
         self, info: Info, input: RevokeInvitationInput
-    ) -> RevokeInvitationResult:
+    ) -> InvitationChanged | Rejected:
         """Take an invitation back; needs team:manage, and of the team an administrator."""
         return await change(
             info,
@@ -277,10 +255,10 @@ class InvitationMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def accept_invitation(
         self, info: Info, input: AcceptInvitationInput
-    ) -> AcceptInvitationResult:
+    ) -> PersonJoined | Rejected:
         """Join the team one was invited to; needs nothing but the token, once."""
         try:
             organization_id = await organization_of(input.token, info.context.app.services.store)
@@ -295,8 +273,8 @@ class InvitationMutations:
             by=auth.visitor(organization_id),
         )
 
-    @strawberry.mutation
-    async def register_self(self, info: Info, input: RegisterSelfInput) -> RegisterSelfResult:
+    @mutation
+    async def register_self(self, info: Info, input: RegisterSelfInput) -> PersonJoined | Rejected:
         """Register with an organization that lets everybody, and form a team; needs no token.
 
         At most 30 times an hour from one address, unless the installation is set otherwise.

@@ -1,7 +1,6 @@
 """Organizations: the operator lets them in, and their members see their own."""
 
 from datetime import datetime
-from typing import Annotated
 
 import strawberry
 from asyncpg import Record
@@ -12,7 +11,7 @@ from controlplane.commands.organization import (
     OpenRegistration,
 )
 from controlplane.graphql import visibility
-from controlplane.graphql.changes import Asked, Changed, Issued, change
+from controlplane.graphql.changes import Asked, Changed, Issued, change, mutation
 from controlplane.graphql.errors import Rejected, not_permitted
 from controlplane.graphql.loaders import Info, Kind, same_noun
 from controlplane.graphql.node import Node
@@ -129,34 +128,14 @@ class OrganizationChanged(Changed):
         return await self.node(info, ORGANIZATION)
 
 
-EstablishOrganizationResult = Annotated[
-    OrganizationEstablished | Rejected,
-    strawberry.union(
-        "EstablishOrganizationResult", description="What establishOrganization did, or why not."
-    ),
-]
-OpenRegistrationResult = Annotated[
-    OrganizationChanged | Rejected,
-    strawberry.union(
-        "OpenRegistrationResult", description="What openRegistration did, or why not."
-    ),
-]
-CloseRegistrationResult = Annotated[
-    OrganizationChanged | Rejected,
-    strawberry.union(
-        "CloseRegistrationResult", description="What closeRegistration did, or why not."
-    ),
-]
-
-
 @strawberry.type
 class OrganizationMutations:
     """What can be done about organizations."""
 
-    @strawberry.mutation
+    @mutation
     async def establish_organization(
         self, info: Info, input: EstablishOrganizationInput
-    ) -> EstablishOrganizationResult:
+    ) -> OrganizationEstablished | Rejected:
         """Let a provider of APIs in; needs organization:establish."""
         return await change(
             info,
@@ -166,10 +145,10 @@ class OrganizationMutations:
             lambda: EstablishOrganization(slug=input.slug, name=input.name, **input.said()),
         )
 
-    @strawberry.mutation
+    @mutation
     async def open_registration(
         self, info: Info, input: OpenRegistrationInput
-    ) -> OpenRegistrationResult:
+    ) -> OrganizationChanged | Rejected:
         """Let visitors register by themselves; needs organization:configure."""
         return await change(
             info,
@@ -179,10 +158,10 @@ class OrganizationMutations:
             lambda: OpenRegistration(**input.said()),
         )
 
-    @strawberry.mutation
+    @mutation
     async def close_registration(
         self, info: Info, input: CloseRegistrationInput
-    ) -> CloseRegistrationResult:
+    ) -> OrganizationChanged | Rejected:
         """Let no more visitors register by themselves; needs organization:configure."""
         return await change(
             info,

@@ -1,13 +1,13 @@
 """What can be done about the documentation of products."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 
 from controlplane.commands import Command
 from controlplane.commands.page import RestorePage, RewritePage, WithdrawPage, WritePage
-from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
+from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change, mutation
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.loaders import Info
 from controlplane.graphql.node import named
@@ -51,24 +51,6 @@ class PageChanged(Changed):
         return await self.node(info, PAGE)
 
 
-WritePageResult = Annotated[
-    PageChanged | Rejected,
-    strawberry.union("WritePageResult", description="What writePage did, or why not."),
-]
-RewritePageResult = Annotated[
-    PageChanged | Rejected,
-    strawberry.union("RewritePageResult", description="What rewritePage did, or why not."),
-]
-WithdrawPageResult = Annotated[
-    PageChanged | Rejected,
-    strawberry.union("WithdrawPageResult", description="What withdrawPage did, or why not."),
-]
-RestorePageResult = Annotated[
-    PageChanged | Rejected,
-    strawberry.union("RestorePageResult", description="What restorePage did, or why not."),
-]
-
-
 async def _about(
     info: Info, input: PageInput, command: Callable[[Mapping[str, Any]], Command]
 ) -> PageChanged | Rejected:
@@ -84,8 +66,8 @@ async def _about(
 class PageMutations:
     """What can be done about pages."""
 
-    @strawberry.mutation
-    async def write_page(self, info: Info, input: WritePageInput) -> WritePageResult:
+    @mutation
+    async def write_page(self, info: Info, input: WritePageInput) -> PageChanged | Rejected:
         """Add a page to the documentation of a product; needs page:write."""
         return await change(
             info,
@@ -101,20 +83,20 @@ class PageMutations:
             ),
         )
 
-    @strawberry.mutation
-    async def rewrite_page(self, info: Info, input: RewritePageInput) -> RewritePageResult:
+    @mutation
+    async def rewrite_page(self, info: Info, input: RewritePageInput) -> PageChanged | Rejected:
         """Write the next version of a page; needs page:write."""
         title, source = input.title, input.source
         return await _about(
             info, input, lambda given: RewritePage(**given, title=title, source=source)
         )
 
-    @strawberry.mutation
-    async def withdraw_page(self, info: Info, input: PageInput) -> WithdrawPageResult:
+    @mutation
+    async def withdraw_page(self, info: Info, input: PageInput) -> PageChanged | Rejected:
         """Show a page to the provider only; needs page:write."""
         return await _about(info, input, lambda given: WithdrawPage(**given))
 
-    @strawberry.mutation
-    async def restore_page(self, info: Info, input: PageInput) -> RestorePageResult:
+    @mutation
+    async def restore_page(self, info: Info, input: PageInput) -> PageChanged | Rejected:
         """Put a withdrawn page back; needs page:write."""
         return await _about(info, input, lambda given: RestorePage(**given))

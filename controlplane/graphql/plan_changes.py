@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 
@@ -18,7 +18,7 @@ from controlplane.commands.plan import (
     WithdrawPlanDeprecation,
 )
 from controlplane.graphql.catalogue import Audience, named_teams
-from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
+from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change, mutation
 from controlplane.graphql.enums import Visibility
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.loaders import Info
@@ -91,48 +91,6 @@ class PlanChanged(Changed):
         return await self.node(info, PLAN)
 
 
-DefinePlanResult = Annotated[
-    PlanChanged | Rejected,
-    strawberry.union("DefinePlanResult", description="What definePlan did, or why not."),
-]
-RenamePlanResult = Annotated[
-    PlanChanged | Rejected,
-    strawberry.union("RenamePlanResult", description="What renamePlan did, or why not."),
-]
-ChoosePlanAudienceResult = Annotated[
-    PlanChanged | Rejected,
-    strawberry.union(
-        "ChoosePlanAudienceResult", description="What choosePlanAudience did, or why not."
-    ),
-]
-DraftPlanVersionResult = Annotated[
-    PlanChanged | Rejected,
-    strawberry.union(
-        "DraftPlanVersionResult", description="What draftPlanVersion did, or why not."
-    ),
-]
-PublishPlanVersionResult = Annotated[
-    PlanChanged | Rejected,
-    strawberry.union(
-        "PublishPlanVersionResult", description="What publishPlanVersion did, or why not."
-    ),
-]
-DeprecatePlanResult = Annotated[
-    PlanChanged | Rejected,
-    strawberry.union("DeprecatePlanResult", description="What deprecatePlan did, or why not."),
-]
-WithdrawPlanDeprecationResult = Annotated[
-    PlanChanged | Rejected,
-    strawberry.union(
-        "WithdrawPlanDeprecationResult", description="What withdrawPlanDeprecation did, or why not."
-    ),
-]
-ClosePlanResult = Annotated[
-    PlanChanged | Rejected,
-    strawberry.union("ClosePlanResult", description="What closePlan did, or why not."),
-]
-
-
 _OF_TERMS = {each.name: f"terms.{each.name}" for each in fields(PlanTerms)}
 """Where the input has what a refusal of terms is about."""
 
@@ -154,8 +112,8 @@ async def _about(
 class PlanMutations:
     """What can be done about plans."""
 
-    @strawberry.mutation
-    async def define_plan(self, info: Info, input: DefinePlanInput) -> DefinePlanResult:
+    @mutation
+    async def define_plan(self, info: Info, input: DefinePlanInput) -> PlanChanged | Rejected:
         """Begin an offer for some products, without terms yet; needs plan:define."""
         return await change(
             info,
@@ -174,16 +132,16 @@ class PlanMutations:
             ),
         )
 
-    @strawberry.mutation
-    async def rename_plan(self, info: Info, input: RenamePlanInput) -> RenamePlanResult:
+    @mutation
+    async def rename_plan(self, info: Info, input: RenamePlanInput) -> PlanChanged | Rejected:
         """Give a plan another name for people; needs plan:define."""
         name = input.name
         return await _about(info, input, lambda given: RenamePlan(**given, name=name))
 
-    @strawberry.mutation
+    @mutation
     async def choose_plan_audience(
         self, info: Info, input: ChoosePlanAudienceInput
-    ) -> ChoosePlanAudienceResult:
+    ) -> PlanChanged | Rejected:
         """Say who finds a plan and may subscribe; needs plan:publish."""
         return await _about(
             info,
@@ -193,10 +151,10 @@ class PlanMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def draft_plan_version(
         self, info: Info, input: DraftPlanVersionInput
-    ) -> DraftPlanVersionResult:
+    ) -> PlanChanged | Rejected:
         """Write the terms of the next version down, in place of a draft; needs plan:define."""
         agreement = input.terms.agreement
         return await _about(
@@ -210,26 +168,26 @@ class PlanMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def publish_plan_version(
         self, info: Info, input: PublishPlanVersionInput
-    ) -> PublishPlanVersionResult:
+    ) -> PlanChanged | Rejected:
         """Sell the drafted terms from now on; needs plan:publish."""
         return await _about(info, input, lambda given: PublishPlanVersion(**given))
 
-    @strawberry.mutation
-    async def deprecate_plan(self, info: Info, input: PlanInput) -> DeprecatePlanResult:
+    @mutation
+    async def deprecate_plan(self, info: Info, input: PlanInput) -> PlanChanged | Rejected:
         """Advise against a plan that is still sold; needs plan:publish."""
         return await _about(info, input, lambda given: DeprecatePlan(**given))
 
-    @strawberry.mutation
+    @mutation
     async def withdraw_plan_deprecation(
         self, info: Info, input: PlanInput
-    ) -> WithdrawPlanDeprecationResult:
+    ) -> PlanChanged | Rejected:
         """Recommend a deprecated plan again; needs plan:publish."""
         return await _about(info, input, lambda given: WithdrawPlanDeprecation(**given))
 
-    @strawberry.mutation
-    async def close_plan(self, info: Info, input: PlanInput) -> ClosePlanResult:
+    @mutation
+    async def close_plan(self, info: Info, input: PlanInput) -> PlanChanged | Rejected:
         """Take no new subscriptions, for ever; needs plan:publish."""
         return await _about(info, input, lambda given: ClosePlan(**given))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 
@@ -22,7 +22,7 @@ from controlplane.commands.api_product import (
     WithdrawProductDeprecation,
 )
 from controlplane.graphql.catalogue import Audience, named_teams
-from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
+from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change, mutation
 from controlplane.graphql.enums import Visibility
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.loaders import Info
@@ -115,69 +115,6 @@ class ProductChanged(Changed):
         return await self.node(info, PRODUCT)
 
 
-DefineProductResult = Annotated[
-    ProductChanged | Rejected,
-    strawberry.union("DefineProductResult", description="What defineProduct did, or why not."),
-]
-DescribeProductResult = Annotated[
-    ProductChanged | Rejected,
-    strawberry.union("DescribeProductResult", description="What describeProduct did, or why not."),
-]
-TagProductResult = Annotated[
-    ProductChanged | Rejected,
-    strawberry.union("TagProductResult", description="What tagProduct did, or why not."),
-]
-NameProductOwnerResult = Annotated[
-    ProductChanged | Rejected,
-    strawberry.union(
-        "NameProductOwnerResult", description="What nameProductOwner did, or why not."
-    ),
-]
-ChooseProductAudienceResult = Annotated[
-    ProductChanged | Rejected,
-    strawberry.union(
-        "ChooseProductAudienceResult", description="What chooseProductAudience did, or why not."
-    ),
-]
-PublishProductResult = Annotated[
-    ProductChanged | Rejected,
-    strawberry.union("PublishProductResult", description="What publishProduct did, or why not."),
-]
-WithdrawProductResult = Annotated[
-    ProductChanged | Rejected,
-    strawberry.union("WithdrawProductResult", description="What withdrawProduct did, or why not."),
-]
-DeprecateProductResult = Annotated[
-    ProductChanged | Rejected,
-    strawberry.union(
-        "DeprecateProductResult", description="What deprecateProduct did, or why not."
-    ),
-]
-ScheduleProductSunsetResult = Annotated[
-    ProductChanged | Rejected,
-    strawberry.union(
-        "ScheduleProductSunsetResult", description="What scheduleProductSunset did, or why not."
-    ),
-]
-WithdrawProductDeprecationResult = Annotated[
-    ProductChanged | Rejected,
-    strawberry.union(
-        "WithdrawProductDeprecationResult",
-        description="What withdrawProductDeprecation did, or why not.",
-    ),
-]
-RetireProductResult = Annotated[
-    ProductChanged | Rejected,
-    strawberry.union("RetireProductResult", description="What retireProduct did, or why not."),
-]
-ReinstateProductResult = Annotated[
-    ProductChanged | Rejected,
-    strawberry.union(
-        "ReinstateProductResult", description="What reinstateProduct did, or why not."
-    ),
-]
-
-
 async def _about(
     info: Info,
     input: ProductInput | PublishProductInput,
@@ -196,8 +133,10 @@ async def _about(
 class ProductMutations:
     """What can be done about products."""
 
-    @strawberry.mutation
-    async def define_product(self, info: Info, input: DefineProductInput) -> DefineProductResult:
+    @mutation
+    async def define_product(
+        self, info: Info, input: DefineProductInput
+    ) -> ProductChanged | Rejected:
         """Begin a draft of what is to be offered; needs product:define."""
         return await change(
             info,
@@ -214,10 +153,10 @@ class ProductMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def describe_product(
         self, info: Info, input: DescribeProductInput
-    ) -> DescribeProductResult:
+    ) -> ProductChanged | Rejected:
         """Give a product another name and description; needs product:define."""
         name, description = input.name, input.description
         return await _about(
@@ -226,23 +165,23 @@ class ProductMutations:
             lambda given: DescribeProduct(**given, name=name, description=description),
         )
 
-    @strawberry.mutation
-    async def tag_product(self, info: Info, input: TagProductInput) -> TagProductResult:
+    @mutation
+    async def tag_product(self, info: Info, input: TagProductInput) -> ProductChanged | Rejected:
         """Put a product under tags; needs product:define."""
         tags = tuple(input.tags)
         return await _about(info, input, lambda given: TagProduct(**given, tags=tags))
 
-    @strawberry.mutation
+    @mutation
     async def name_product_owner(
         self, info: Info, input: NameProductOwnerInput
-    ) -> NameProductOwnerResult:
+    ) -> ProductChanged | Rejected:
         """Say who answers for a product; needs product:define."""
         return await _about(info, input, lambda given: NameProductOwner(**given, owner=input.owner))
 
-    @strawberry.mutation
+    @mutation
     async def choose_product_audience(
         self, info: Info, input: ChooseProductAudienceInput
-    ) -> ChooseProductAudienceResult:
+    ) -> ProductChanged | Rejected:
         """Say who finds a product; needs product:publish."""
         return await _about(
             info,
@@ -252,49 +191,51 @@ class ProductMutations:
             ),
         )
 
-    @strawberry.mutation
-    async def publish_product(self, info: Info, input: PublishProductInput) -> PublishProductResult:
+    @mutation
+    async def publish_product(
+        self, info: Info, input: PublishProductInput
+    ) -> ProductChanged | Rejected:
         """Show a draft product in the catalogue; needs product:publish."""
         return await _about(info, input, lambda given: PublishProduct(**given))
 
-    @strawberry.mutation
-    async def withdraw_product(self, info: Info, input: ProductInput) -> WithdrawProductResult:
+    @mutation
+    async def withdraw_product(self, info: Info, input: ProductInput) -> ProductChanged | Rejected:
         """Make a product that was published by mistake a draft; needs product:publish."""
         return await _about(info, input, lambda given: WithdrawProduct(**given))
 
-    @strawberry.mutation
+    @mutation
     async def deprecate_product(
         self, info: Info, input: ProductSunsetInput
-    ) -> DeprecateProductResult:
+    ) -> ProductChanged | Rejected:
         """Advise against a published product; needs product:publish."""
         sunset_at = input.sunset_at
         return await _about(
             info, input, lambda given: DeprecateProduct(**given, sunset_at=sunset_at)
         )
 
-    @strawberry.mutation
+    @mutation
     async def schedule_product_sunset(
         self, info: Info, input: ProductSunsetInput
-    ) -> ScheduleProductSunsetResult:
+    ) -> ProductChanged | Rejected:
         """Set, move or lift the sunset of a product; needs product:publish."""
         sunset_at = input.sunset_at
         return await _about(
             info, input, lambda given: ScheduleProductSunset(**given, sunset_at=sunset_at)
         )
 
-    @strawberry.mutation
+    @mutation
     async def withdraw_product_deprecation(
         self, info: Info, input: ProductInput
-    ) -> WithdrawProductDeprecationResult:
+    ) -> ProductChanged | Rejected:
         """Recommend a deprecated product again; needs product:publish."""
         return await _about(info, input, lambda given: WithdrawProductDeprecation(**given))
 
-    @strawberry.mutation
-    async def retire_product(self, info: Info, input: ProductInput) -> RetireProductResult:
+    @mutation
+    async def retire_product(self, info: Info, input: ProductInput) -> ProductChanged | Rejected:
         """Serve a deprecated product no more, after its sunset; needs product:publish."""
         return await _about(info, input, lambda given: RetireProduct(**given))
 
-    @strawberry.mutation
-    async def reinstate_product(self, info: Info, input: ProductInput) -> ReinstateProductResult:
+    @mutation
+    async def reinstate_product(self, info: Info, input: ProductInput) -> ProductChanged | Rejected:
         """Serve a retired product again, deprecated; needs product:publish."""
         return await _about(info, input, lambda given: ReinstateProduct(**given))

@@ -1,7 +1,5 @@
 """What can be done about versions on their way past the contract gate."""
 
-from typing import Annotated
-
 import strawberry
 
 from controlplane.commands.review import (
@@ -11,6 +9,7 @@ from controlplane.commands.review import (
     ReviseVersion,
     SubmitVersion,
 )
+from controlplane.graphql.changes import mutation
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.loaders import Info
 from controlplane.graphql.version_changes import VersionChanged, VersionInput, about_version
@@ -41,63 +40,45 @@ class ReviseVersionInput(VersionInput):
     )
 
 
-ReviseVersionResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union("ReviseVersionResult", description="What reviseVersion did, or why not."),
-]
-SubmitVersionResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union("SubmitVersionResult", description="What submitVersion did, or why not."),
-]
-ApproveVersionResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union("ApproveVersionResult", description="What approveVersion did, or why not."),
-]
-RequestChangesResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union("RequestChangesResult", description="What requestChanges did, or why not."),
-]
-OverrideGateResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union("OverrideGateResult", description="What overrideGate did, or why not."),
-]
-
-
 @strawberry.type
 class ReviewMutations:
     """What can be done about versions that are reviewed."""
 
-    @strawberry.mutation
-    async def submit_version(self, info: Info, input: ReviewInput) -> SubmitVersionResult:
+    @mutation
+    async def submit_version(self, info: Info, input: ReviewInput) -> VersionChanged | Rejected:
         """Have a draft version reviewed, with what the gate says; needs version:define."""
         comment = input.comment
         return await about_version(
             info, input, lambda given: SubmitVersion(**given, comment=comment)
         )
 
-    @strawberry.mutation
-    async def approve_version(self, info: Info, input: ReviewInput) -> ApproveVersionResult:
+    @mutation
+    async def approve_version(self, info: Info, input: ReviewInput) -> VersionChanged | Rejected:
         """Let a submitted version be published; needs version:review."""
         comment = input.comment
         return await about_version(
             info, input, lambda given: ApproveVersion(**given, comment=comment)
         )
 
-    @strawberry.mutation
-    async def request_changes(self, info: Info, input: RequestChangesInput) -> RequestChangesResult:
+    @mutation
+    async def request_changes(
+        self, info: Info, input: RequestChangesInput
+    ) -> VersionChanged | Rejected:
         """Make a submitted version a draft again; needs version:review."""
         comment = input.comment
         return await about_version(
             info, input, lambda given: RequestChanges(**given, comment=comment)
         )
 
-    @strawberry.mutation
-    async def override_gate(self, info: Info, input: VersionInput) -> OverrideGateResult:
+    @mutation
+    async def override_gate(self, info: Info, input: VersionInput) -> VersionChanged | Rejected:
         """Let a version pass that the gate refuses, with a reason; needs version:override."""
         return await about_version(info, input, lambda given: OverrideGate(**given))
 
-    @strawberry.mutation
-    async def revise_version(self, info: Info, input: ReviseVersionInput) -> ReviseVersionResult:
+    @mutation
+    async def revise_version(
+        self, info: Info, input: ReviseVersionInput
+    ) -> VersionChanged | Rejected:
         """Correct the contract of a draft, or of a version in service; needs version:define.
 
         What was published is corrected only so that it breaks nobody.

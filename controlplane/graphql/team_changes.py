@@ -1,7 +1,7 @@
 """What can be done about teams of consumers, and the people in them."""
 
 from collections.abc import Awaitable
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 
@@ -15,7 +15,7 @@ from controlplane.commands.team import (
     RemoveDeveloper,
     RenameTeam,
 )
-from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
+from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change, mutation
 from controlplane.graphql.enums import TeamRole
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.loaders import Info
@@ -101,38 +101,6 @@ class DeveloperChanged(Changed):
         return await self.node(info, DEVELOPER)
 
 
-FormTeamResult = Annotated[
-    TeamChanged | Rejected,
-    strawberry.union("FormTeamResult", description="What formTeam did, or why not."),
-]
-RegisterDeveloperResult = Annotated[
-    DeveloperChanged | Rejected,
-    strawberry.union(
-        "RegisterDeveloperResult", description="What registerDeveloper did, or why not."
-    ),
-]
-RenameTeamResult = Annotated[
-    TeamChanged | Rejected,
-    strawberry.union("RenameTeamResult", description="What renameTeam did, or why not."),
-]
-ChangeTeamRoleResult = Annotated[
-    DeveloperChanged | Rejected,
-    strawberry.union("ChangeTeamRoleResult", description="What changeTeamRole did, or why not."),
-]
-RemoveDeveloperResult = Annotated[
-    DeveloperChanged | Rejected,
-    strawberry.union("RemoveDeveloperResult", description="What removeDeveloper did, or why not."),
-]
-LeaveTeamResult = Annotated[
-    DeveloperChanged | Rejected,
-    strawberry.union("LeaveTeamResult", description="What leaveTeam did, or why not."),
-]
-ForgetPersonResult = Annotated[
-    DeveloperChanged | Rejected,
-    strawberry.union("ForgetPersonResult", description="What forgetPerson did, or why not."),
-]
-
-
 def _about(
     command: type[DeveloperCommand],
     info: Info,
@@ -156,17 +124,17 @@ def _about(
 class TeamMutations:
     """What can be done about teams."""
 
-    @strawberry.mutation
-    async def form_team(self, info: Info, input: FormTeamInput) -> FormTeamResult:
+    @mutation
+    async def form_team(self, info: Info, input: FormTeamInput) -> TeamChanged | Rejected:
         """Bring consumers together who share applications; needs team:form."""
         return await change(
             info, TeamChanged, TEAM, input, lambda: FormTeam(name=input.name, **input.said())
         )
 
-    @strawberry.mutation
+    @mutation
     async def register_developer(
         self, info: Info, input: RegisterDeveloperInput
-    ) -> RegisterDeveloperResult:
+    ) -> DeveloperChanged | Rejected:
         """Have a person join a team; needs developer:register."""
         return await change(
             info,
@@ -182,8 +150,8 @@ class TeamMutations:
             ),
         )
 
-    @strawberry.mutation
-    async def rename_team(self, info: Info, input: RenameTeamInput) -> RenameTeamResult:
+    @mutation
+    async def rename_team(self, info: Info, input: RenameTeamInput) -> TeamChanged | Rejected:
         """Give a team another name; needs team:manage, and of its people an administrator."""
         return await change(
             info,
@@ -195,25 +163,25 @@ class TeamMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def change_team_role(
         self, info: Info, input: ChangeTeamRoleInput
-    ) -> ChangeTeamRoleResult:
+    ) -> DeveloperChanged | Rejected:
         """Give a person another role; needs team:manage, and of the team an administrator."""
         return await _about(ChangeTeamRole, info, input, role=input.role)
 
-    @strawberry.mutation
+    @mutation
     async def remove_developer(
         self, info: Info, input: RemoveDeveloperInput
-    ) -> RemoveDeveloperResult:
+    ) -> DeveloperChanged | Rejected:
         """Remove a person from their team, and revoke their tokens.
 
         Needs team:manage, and of the team an administrator.
         """
         return await _about(RemoveDeveloper, info, input)
 
-    @strawberry.mutation
-    async def leave_team(self, info: Info, input: LeaveTeamInput) -> LeaveTeamResult:
+    @mutation
+    async def leave_team(self, info: Info, input: LeaveTeamInput) -> DeveloperChanged | Rejected:
         """Leave one's team; one's tokens are revoked, the one used for this as well.
 
         Needs team:leave, and the token of a person.
@@ -222,8 +190,10 @@ class TeamMutations:
             info, DeveloperChanged, DEVELOPER, input, lambda: LeaveTeam(**input.said())
         )
 
-    @strawberry.mutation
-    async def forget_person(self, info: Info, input: ForgetPersonInput) -> ForgetPersonResult:
+    @mutation
+    async def forget_person(
+        self, info: Info, input: ForgetPersonInput
+    ) -> DeveloperChanged | Rejected:
         """Make name and mail address of a person unreadable, everywhere and for ever.
 
         Their tokens are revoked. Needs person:forget; people may forget themselves only.

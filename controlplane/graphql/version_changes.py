@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 
@@ -21,7 +21,7 @@ from controlplane.commands.api_version import (
     WithdrawVersionDeprecation,
 )
 from controlplane.commands.review import PublishVersion
-from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
+from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change, mutation
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.loaders import Info
 from controlplane.graphql.node import named, named_or_none
@@ -119,67 +119,6 @@ class VersionChanged(Changed):
         return await self.node(info, VERSION)
 
 
-DefineVersionResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union("DefineVersionResult", description="What defineVersion did, or why not."),
-]
-ChooseUpstreamResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union("ChooseUpstreamResult", description="What chooseUpstream did, or why not."),
-]
-WithdrawUpstreamResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union(
-        "WithdrawUpstreamResult", description="What withdrawUpstream did, or why not."
-    ),
-]
-PublishVersionResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union("PublishVersionResult", description="What publishVersion did, or why not."),
-]
-WithdrawVersionResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union("WithdrawVersionResult", description="What withdrawVersion did, or why not."),
-]
-DeprecateVersionResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union(
-        "DeprecateVersionResult", description="What deprecateVersion did, or why not."
-    ),
-]
-ScheduleVersionSunsetResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union(
-        "ScheduleVersionSunsetResult", description="What scheduleVersionSunset did, or why not."
-    ),
-]
-WithdrawVersionDeprecationResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union(
-        "WithdrawVersionDeprecationResult",
-        description="What withdrawVersionDeprecation did, or why not.",
-    ),
-]
-RetireVersionResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union("RetireVersionResult", description="What retireVersion did, or why not."),
-]
-ReinstateVersionResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union(
-        "ReinstateVersionResult", description="What reinstateVersion did, or why not."
-    ),
-]
-BlockVersionResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union("BlockVersionResult", description="What blockVersion did, or why not."),
-]
-UnblockVersionResult = Annotated[
-    VersionChanged | Rejected,
-    strawberry.union("UnblockVersionResult", description="What unblockVersion did, or why not."),
-]
-
-
 async def about_version(
     info: Info,
     input: VersionInput | PublishVersionInput,
@@ -198,8 +137,10 @@ async def about_version(
 class VersionMutations:
     """What can be done about versions."""
 
-    @strawberry.mutation
-    async def define_version(self, info: Info, input: DefineVersionInput) -> DefineVersionResult:
+    @mutation
+    async def define_version(
+        self, info: Info, input: DefineVersionInput
+    ) -> VersionChanged | Rejected:
         """Submit a contract as a draft version of a product; needs version:define."""
         return await change(
             info,
@@ -218,8 +159,10 @@ class VersionMutations:
             ),
         )
 
-    @strawberry.mutation
-    async def choose_upstream(self, info: Info, input: ChooseUpstreamInput) -> ChooseUpstreamResult:
+    @mutation
+    async def choose_upstream(
+        self, info: Info, input: ChooseUpstreamInput
+    ) -> VersionChanged | Rejected:
         """Forward the calls of an environment elsewhere; needs version:publish.
 
         At any time before the version is retired; gateways do so at once.
@@ -229,30 +172,32 @@ class VersionMutations:
             info, input, lambda given: ChooseUpstream(**given, environment=environment, url=url)
         )
 
-    @strawberry.mutation
+    @mutation
     async def withdraw_upstream(
         self, info: Info, input: WithdrawUpstreamInput
-    ) -> WithdrawUpstreamResult:
+    ) -> VersionChanged | Rejected:
         """Forward the calls of an environment nowhere; needs version:publish."""
         environment = input.environment
         return await about_version(
             info, input, lambda given: WithdrawUpstream(**given, environment=environment)
         )
 
-    @strawberry.mutation
-    async def publish_version(self, info: Info, input: PublishVersionInput) -> PublishVersionResult:
+    @mutation
+    async def publish_version(
+        self, info: Info, input: PublishVersionInput
+    ) -> VersionChanged | Rejected:
         """Let subscribers call a draft version; needs version:publish."""
         return await about_version(info, input, lambda given: PublishVersion(**given))
 
-    @strawberry.mutation
-    async def withdraw_version(self, info: Info, input: VersionInput) -> WithdrawVersionResult:
+    @mutation
+    async def withdraw_version(self, info: Info, input: VersionInput) -> VersionChanged | Rejected:
         """Make a version that was published by mistake a draft; needs version:publish."""
         return await about_version(info, input, lambda given: WithdrawVersion(**given))
 
-    @strawberry.mutation
+    @mutation
     async def deprecate_version(
         self, info: Info, input: DeprecateVersionInput
-    ) -> DeprecateVersionResult:
+    ) -> VersionChanged | Rejected:
         """Advise against a published version; needs version:publish."""
         return await about_version(
             info,
@@ -265,39 +210,39 @@ class VersionMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def schedule_version_sunset(
         self, info: Info, input: VersionSunsetInput
-    ) -> ScheduleVersionSunsetResult:
+    ) -> VersionChanged | Rejected:
         """Set, move or lift the sunset of a version; needs version:publish."""
         sunset_at = input.sunset_at
         return await about_version(
             info, input, lambda given: ScheduleVersionSunset(**given, sunset_at=sunset_at)
         )
 
-    @strawberry.mutation
+    @mutation
     async def withdraw_version_deprecation(
         self, info: Info, input: VersionInput
-    ) -> WithdrawVersionDeprecationResult:
+    ) -> VersionChanged | Rejected:
         """Recommend a deprecated version again; needs version:publish."""
         return await about_version(info, input, lambda given: WithdrawVersionDeprecation(**given))
 
-    @strawberry.mutation
-    async def retire_version(self, info: Info, input: VersionInput) -> RetireVersionResult:
+    @mutation
+    async def retire_version(self, info: Info, input: VersionInput) -> VersionChanged | Rejected:
         """Have no gateway route to a version, after its sunset; needs version:publish."""
         return await about_version(info, input, lambda given: RetireVersion(**given))
 
-    @strawberry.mutation
-    async def reinstate_version(self, info: Info, input: VersionInput) -> ReinstateVersionResult:
+    @mutation
+    async def reinstate_version(self, info: Info, input: VersionInput) -> VersionChanged | Rejected:
         """Route to a retired version again, deprecated; needs version:publish."""
         return await about_version(info, input, lambda given: ReinstateVersion(**given))
 
-    @strawberry.mutation
-    async def block_version(self, info: Info, input: VersionInput) -> BlockVersionResult:
+    @mutation
+    async def block_version(self, info: Info, input: VersionInput) -> VersionChanged | Rejected:
         """Take a version of any organization off all gateways; needs version:block."""
         return await about_version(info, input, lambda given: BlockVersion(**given))
 
-    @strawberry.mutation
-    async def unblock_version(self, info: Info, input: VersionInput) -> UnblockVersionResult:
+    @mutation
+    async def unblock_version(self, info: Info, input: VersionInput) -> VersionChanged | Rejected:
         """Leave a blocked version to its provider again; needs version:block."""
         return await about_version(info, input, lambda given: UnblockVersion(**given))

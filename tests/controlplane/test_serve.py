@@ -86,6 +86,20 @@ def test_requests_that_were_accepted_are_finished_before_the_process_ends(
         assert served.process.wait(START_S) == 0
 
 
+def test_a_connection_that_was_just_accepted_may_still_bring_its_request(
+    dsn: str, tmp_path: Path
+) -> None:
+    with serving(tmp_path / "log", CONTROLPLANE_DATABASE_URL=dsn) as served:
+        address = urlsplit(served.announced["url"])
+        with socket.create_connection((address.hostname, address.port or 0), 10) as client:
+            time.sleep(0.2)  # so that it was accepted
+            served.process.terminate()
+            assert eventually(lambda: "server.stopping" in (tmp_path / "log").read_text())
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(1000).startswith(b"HTTP/1.1 200 OK")
+        assert served.process.wait(START_S) == 0
+
+
 def test_a_held_poll_is_answered_when_the_process_stops(dsn: str, tmp_path: Path) -> None:
     with serving(tmp_path / "log", "--demo", CONTROLPLANE_DATABASE_URL=dsn) as served:
         status, body = served.get("/gateway/v1/config", "gateway")

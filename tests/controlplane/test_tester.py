@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from controlplane.contracts.tester import (
     SchemathesisMissingError,
     hold,
     read_headers,
+    reported,
     tool,
 )
 from domain.contract_test import BrokenPromise
@@ -84,6 +86,14 @@ async def test_time_is_bounded() -> None:
         came = await hold(PETS, upstream.url, {}, hurried)
     assert (came.verdict, came.problem) == ("ERROR", "It took more than 4 s.")
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("written", [None, "", '{"failures": [{'])
+def test_a_report_that_was_cut_off_says_nothing(tmp_path: Path, written: str | None) -> None:
+    report = tmp_path / "report.json"
+    if written is not None:
+        report.write_text(written)
+    assert reported(report) == {}
 
 
 async def test_of_graphql_only_queries_are_asked() -> None:
