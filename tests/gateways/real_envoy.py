@@ -58,19 +58,21 @@ class Gateway:
         self.log = self.directory / "envoy.log"
 
     def call(
-        self,
-        path: str,
-        key: str = "",
-        method: str = "GET",
-        source: str = "",
-        body: bytes | Iterable[bytes] = b"",
-        **headers: str,
+        self, path: str, key: str = "", method: str = "GET", source: str = "", **headers: str
     ) -> Answer:
         """Call through the gateway, from an address; status 0 when nobody answers."""
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if key:
-            sent["X-Api-Key"] = key
-        return call(self.port, path, method, sent, source, body)
+        return call(self.port, path, method, _sent(key, headers), source)
+
+    def post(
+        self,
+        path: str,
+        body: bytes | Iterable[bytes],
+        key: str = "",
+        source: str = "",
+        **headers: str,
+    ) -> Answer:
+        """Send a body; one that is several is sent in chunks."""
+        return call(self.port, path, "POST", _sent(key, headers), source, body)
 
     def until(self, status: int, path: str, key: str = "", patience_s: float = 10) -> float:
         """Call until the answer has a status; return after how many seconds it had."""
@@ -121,6 +123,11 @@ class Gateway:
             self.process.wait()
 
 
+def _sent(key: str, headers: dict[str, str]) -> dict[str, str]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return {**named, "X-Api-Key": key} if key else named
+
+
 def call(
     port: int,
     path: str,
@@ -129,7 +136,6 @@ def call(
     source: str = "",
     body: bytes | Iterable[bytes] = b"",
 ) -> Answer:
-    """Call; a body that is several is sent in chunks."""
     bound = (source, 0) if source else None
     connection = HTTPConnection("127.0.0.1", port, timeout=10, source_address=bound)
     try:

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -32,9 +31,11 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         yield edge
 
 
-def ask(edge: Edge, key: str, body: str, path: str = PATH, **headers: str) -> Answer:
+def ask(
+    edge: Edge, key: str, body: str, path: str = PATH, source: str = "", **headers: str
+) -> Answer:
     sent = {"content_type": "application/json", **headers}
-    return edge.call(path, key, "POST", body=body.encode(), **sent)
+    return edge.running.post(path, body.encode(), key, source, **sent)
 
 
 def asked(edge: Edge, key: str, *documents: str) -> list[int]:
@@ -175,10 +176,10 @@ def test_what_is_too_large_is_refused_whether_or_not_it_says_so(edge: Edge, plan
     says(ask(edge, key, ONE.ljust(BODY_BYTES + 1)), problems.TOO_LARGE)
     for chunks in (33, 300):  # Envoy itself holds 1 MiB
         sent = iter([b" " * 4096] * chunks)
-        says(edge.call(PATH, key, "POST", body=sent, **json_), problems.TOO_LARGE)
+        says(edge.running.post(PATH, sent, key, **json_), problems.TOO_LARGE)
 
     halves = iter([ONE[:9].encode(), ONE[9:].encode()])
-    assert edge.call(PATH, key, "POST", body=halves, **json_).headers["x-ratelimit-limit"] == "3"
+    assert edge.running.post(PATH, halves, key, **json_).headers["x-ratelimit-limit"] == "3"
 
 
 def test_so_many_fields_are_counted_at_once(edge: Edge) -> None:
@@ -210,15 +211,10 @@ def test_a_keyless_plan_limits_a_field_by_address(edge: Edge) -> None:
     edge.sold.plan("open", SHOP, overrides=[own], auth=auth("KEYLESS"))
     edge.put()
     deadline = time.monotonic() + 5
-    sent: dict[str, Any] = {
-        "method": "POST",
-        "body": ONE.encode(),
-        "content_type": "application/json",
-    }
-    while edge.call(PATH, source="127.0.0.7", **sent).status != 429:
+    while ask(edge, "", ONE, source="127.0.0.7").status != 429:
         assert time.monotonic() < deadline
 
-    found = [edge.call(PATH, source="127.0.0.8", **sent).status for _ in range(3)]
+    found = [ask(edge, "", ONE, source="127.0.0.8").status for _ in range(3)]
     assert found == [200, 200, 429]
 
 

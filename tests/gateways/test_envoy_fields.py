@@ -30,20 +30,21 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 
 names, values = st.sampled_from(NAMES), st.sampled_from(VALUES)
+nothing: st.SearchStrategy[list[str]] = st.just([])
 arguments = st.one_of(
-    st.just([]),
+    nothing,
     st.lists(st.tuples(names, values), min_size=1, max_size=2).map(
         lambda given: ["(", *(token for name, value in given for token in (name, ":", value)), ")"]
     ),
 )
-directives = st.one_of(st.just([]), st.tuples(names, arguments).map(lambda d: ["@", d[0], *d[1]]))
+directives = st.one_of(nothing, st.tuples(names, arguments).map(lambda d: ["@", d[0], *d[1]]))
 spread = st.tuples(st.sampled_from(["F0", "F1"]), directives).map(lambda s: ["...", s[0], *s[1]])
 
 
 def selected(inner: st.SearchStrategy[list[str]]) -> st.SearchStrategy[list[str]]:
     """Return selection sets, in which there are others."""
-    alias = st.one_of(st.just([]), names.map(lambda name: [name, ":"]))
-    below = st.one_of(st.just([]), inner)
+    alias = st.one_of(nothing, names.map(lambda name: [name, ":"]))
+    below = st.one_of(nothing, inner)
     field = st.tuples(alias, names.map(lambda name: [name]), arguments, directives, below)
     condition = st.sampled_from([[], ["on", "Query"], ["on", "on"]])
     inline = st.tuples(st.just(["..."]), condition, directives, inner)
