@@ -28,14 +28,14 @@ from domain.subscription_life import (
 )
 
 TRIAL_DAYS_MAX = 3_650
-REVISION_CHARS = 100
 
 
 def revision(said: str) -> str:
     """Return a revision of terms, "" for none. Raises TermsRevisionInvalidError."""
-    if len(said) > REVISION_CHARS or (said and not said.isprintable()):
-        raise TermsRevisionInvalidError("terms_revision")
-    return said
+    try:
+        return said and text.label(said, "terms_revision")
+    except text.LabelInvalidError:
+        raise TermsRevisionInvalidError("terms_revision") from None
 
 
 class Subscription(CredentialHolder):

@@ -68,4 +68,4 @@ class TermsNotAcceptedError(DomainError):
 
 
 class TermsRevisionInvalidError(DomainError):
-    """The revision of terms has at most 100 characters on one line."""
+    """The revision of terms has at most 200 characters on one line."""

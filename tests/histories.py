@@ -429,10 +429,10 @@ _MOVES: dict[SubscriptionState, tuple[_Move, ...]] = {
 
 def _change_person(thing: Developer | Invitation, verb: int, at: datetime, why: Why) -> None:
     match thing:
-        case Invitation() if verb % 2:
-            thing.accept(at=at, why=why)
+        case Invitation() if verb == 4:
+            thing.expire(at=at + timedelta(days=1), why=why)
         case Invitation():
-            thing.revoke(at=at, why=why)
+            (thing.accept if verb % 2 else thing.revoke)(at=at, why=why)
         case Developer() if verb == 1:
             thing.leave(at=at, why=why)
         case Developer() if verb == 2:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from controlplane.gateway.keyring import Ring
 
 DAY_S = 24 * 3_600
-JWKS_BYTES = 2**20
 
 cli = typer.Typer(help="Gateways, and what they start from.", no_args_is_help=True)
 

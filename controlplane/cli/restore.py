@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -15,7 +16,8 @@ from controlplane.cli.session import (
     session,
 )
 
-GROUPS = 10_000
+GROUPS = 1_000
+"""So many are read at once."""
 
 epochs = typer.Typer(help="Histories of this installation.", no_args_is_help=True)
 revocations = typer.Typer(help="What was taken away for good.", no_args_is_help=True)
@@ -58,19 +60,20 @@ async def _confirm_epoch(slug: str | None) -> tuple[int, int]:
     from controlplane.commands import execute
     from controlplane.commands.gateway_config import ConfirmEpoch
 
+    confirmed, last = 0, (UUID(int=0), UUID(int=0))
     async with session() as app:
         only = await organization_of(app, slug) if slug else None
-        rows = await app.services.pool.fetch(
+        while rows := await app.services.pool.fetch(
             "SELECT organization_id, id FROM gateway_group WHERE confirmed_epoch < $1"
-            " AND ($2::uuid IS NULL OR organization_id = $2) ORDER BY organization_id, id LIMIT $3",
-            app.epoch,
-            only,
-            GROUPS,
-        )
-        for row in rows:
-            command = ConfirmEpoch(group_id=row["id"], epoch=app.epoch)
-            await execute(command, asking(app, row["organization_id"]))
-    return app.epoch, len(rows)
+            " AND ($2::uuid IS NULL OR organization_id = $2) AND (organization_id, id) > ($3, $4)"
+            " ORDER BY organization_id, id LIMIT $5",
+            *(app.epoch, only, *last, GROUPS),
+        ):
+            for row in rows:
+                command = ConfirmEpoch(group_id=row["id"], epoch=app.epoch)
+                await execute(command, asking(app, row["organization_id"]))
+            confirmed, last = confirmed + len(rows), tuple(rows[-1])
+    return app.epoch, confirmed
 
 
 @revocations.command("repeat")

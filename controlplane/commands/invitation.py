@@ -87,18 +87,18 @@ class InviteDeveloper(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RevokeInvitation(Command):
-    """Take an invitation back."""
+class InvitationCommand(Command):
+    """A command by which an invitation is over, and the person does not come."""
 
     permission = "team:manage"
     invitation_id: UUID
 
-    async def handle(self, work: UnitOfWork, context: Context) -> None:
-        """Revoke one invitation for ever."""
+    async def get(self, work: UnitOfWork, context: Context) -> Invitation:
+        """Return the invitation if the caller manages its team. Raises NotFoundError."""
         invitation = await work.get(Invitation, self.invitation_id, "invitation_id")
         require_team(context, invitation.team_id, "invitation_id")
         await require_manager(work, context, invitation.team_id, "invitation_id")
-        invitation.revoke(at=work.at, why=work.why)
+        return invitation
 
     async def settle(self, outcome: Outcome, context: Context) -> None:  # noqa: ARG002
         """Destroy the key: nobody needs the mail address of somebody who did not come."""
@@ -111,6 +111,22 @@ class RevokeInvitation(Command):
             invitation.developer_id,
             invitation.mail,
         )
+
+
+class RevokeInvitation(InvitationCommand):
+    """Take an invitation back."""
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Revoke one invitation for ever."""
+        (await self.get(work, context)).revoke(at=work.at, why=work.why)
+
+
+class ExpireInvitation(InvitationCommand):
+    """Record that the time of an invitation is over; a timer asks for it."""
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Expire an invitation that is due."""
+        (await self.get(work, context)).expire(at=work.at, why=work.why)
 
 
 async def organization_of(token: str, store: EventStore) -> UUID:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Hashable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from controlplane.gateway.group import (
 )
 from controlplane.gateway.holds import Holds
 from controlplane.gateway.mirror import Mirror, Served
-from controlplane.store import UNREACHABLE, Connection, UnavailableError
+from controlplane.store import Connection, UnavailableError, lent
 from controlplane.store.eventstore import head
 from controlplane.store.projector import ReadModelsBehindError
 from domain.routing import GROUP
@@ -247,15 +247,9 @@ class Mirrors:
             )
         return view
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection, for as long as one request waits. Raises UnavailableError."""
-        services, budget_s = self._app.services, self._app.settings.database_budget_s
-        try:
-            async with asyncio.timeout(budget_s), services.pool.acquire() as connection:
-                yield connection
-        except UNREACHABLE as error:
-            raise UnavailableError(str(error) or type(error).__name__) from error
+        return lent(self._app.services.pool, self._app.settings.database_budget_s)
 
     def _follow(self) -> None:
         if self._following is None or self._following.done():

@@ -215,6 +215,8 @@ class RevokeCredentialInput(AskedAtVersion):
 class CredentialIssued(Issued):
     """The credential, with the key as the secret."""
 
+    kinds = (CREDENTIAL,)
+
     @strawberry.field
     async def credential(self, info: Info) -> Credential | None:
         """Return the credential; null after a dry run."""
@@ -224,6 +226,8 @@ class CredentialIssued(Issued):
 @strawberry.type
 class CredentialChanged(Changed):
     """The credential, and what happened to it."""
+
+    kinds = (CREDENTIAL,)
 
     @strawberry.field
     async def credential(self, info: Info) -> Credential | None:
@@ -250,7 +254,6 @@ class CredentialMutations:
         return await change(
             info,
             CredentialIssued,
-            CREDENTIAL,
             input,
             lambda: IssueCredential(
                 subscription_id=named(input.subscription_id, "Subscription", "subscription_id"),
@@ -271,7 +274,6 @@ class CredentialMutations:
         return await change(
             info,
             CredentialIssued,
-            CREDENTIAL,
             input,
             lambda: RotateCredential(
                 **_named(input.credential_id),
@@ -291,7 +293,6 @@ class CredentialMutations:
         return await change(
             info,
             CredentialChanged,
-            CREDENTIAL,
             input,
             lambda: ImportCredential(
                 subscription_id=named(input.subscription_id, "Subscription", "subscription_id"),
@@ -311,7 +312,6 @@ class CredentialMutations:
         return await change(
             info,
             CredentialChanged,
-            CREDENTIAL,
             input,
             lambda: RevokeCredential(**_named(input.credential_id), **input.said()),
             renamed={"subscription_id": "credential_id"},

@@ -33,11 +33,8 @@ from controlplane.graphql.gateway import (
 from controlplane.graphql.gateway_changes import GatewayMutations
 from controlplane.graphql.gateway_config_changes import GatewayConfigMutations
 from controlplane.graphql.impact import ImpactQueries
-from controlplane.graphql.invitation import (
-    INVITATION,
-    InvitationMutations,
-    InvitationQueries,
-)
+from controlplane.graphql.invitation import INVITATION, InvitationQueries
+from controlplane.graphql.invitation_changes import InvitationMutations
 from controlplane.graphql.live import Live
 from controlplane.graphql.loaders import Info, Kind, one_anywhere
 from controlplane.graphql.moment import has_history

@@ -102,6 +102,8 @@ class TransferSubscriptionInput(SubscriptionInput):
 class SubscriptionChanged(Changed):
     """The subscription, and what happened to it."""
 
+    kinds = (SUBSCRIPTION,)
+
     @strawberry.field
     async def subscription(self, info: Info) -> Subscription | None:
         """Return the subscription; null after a dry run."""
@@ -171,7 +173,6 @@ def _decide(
     return change(
         info,
         SubscriptionChanged,
-        SUBSCRIPTION,
         input,
         lambda: command(
             subscription_id=named(input.subscription_id, "Subscription", "subscription_id"),
@@ -193,7 +194,6 @@ class SubscriptionMutations:
         return await change(
             info,
             SubscriptionChanged,
-            SUBSCRIPTION,
             input,
             lambda: RequestSubscription(
                 application_id=named(input.application_id, "Application", "application_id"),
@@ -250,7 +250,6 @@ class SubscriptionMutations:
         return await change(
             info,
             SubscriptionChanged,
-            SUBSCRIPTION,
             input,
             lambda: TransferSubscription(
                 subscription_id=named(input.subscription_id, "Subscription", "subscription_id"),

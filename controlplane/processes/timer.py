@@ -16,6 +16,7 @@ from prometheus_client import Gauge
 from controlplane.auth import process
 from controlplane.commands import execute
 from controlplane.commands.gateway import NoteGateway
+from controlplane.commands.invitation import ExpireInvitation
 from controlplane.commands.subscription import ExpireSubscription
 from controlplane.context import Context, Services
 from controlplane.persons import erase
@@ -30,6 +31,10 @@ ACTOR = "timer"
 _DUE = """
 SELECT organization_id, id, expires_at FROM subscription
 WHERE state IN ('ACTIVE', 'SUSPENDED') AND expires_at <= $1
+ORDER BY expires_at, id LIMIT $2
+"""
+_UNUSED = """
+SELECT organization_id, id FROM invitation WHERE state = 'OPEN' AND expires_at <= $1
 ORDER BY expires_at, id LIMIT $2
 """
 _GATEWAYS = """
@@ -59,11 +64,11 @@ SELECT organization_id, id, developer_id FROM (
     SELECT organization_id, id, id AS developer_id FROM developer WHERE state = 'FORGOTTEN'
     UNION ALL
     SELECT organization_id, id, developer_id FROM invitation
-    WHERE state = 'REVOKED' OR state = 'OPEN' AND expires_at <= $1
+    WHERE state IN ('REVOKED', 'EXPIRED')
 ) AS gone
 WHERE EXISTS (SELECT FROM person_keys AS k
     WHERE k.organization = gone.organization_id AND k.person = gone.developer_id)
-LIMIT $2
+LIMIT $1
 """
 
 log = structlog.get_logger()
@@ -95,6 +100,26 @@ async def expire_subscriptions(services: Services) -> int:
     return len(rows)
 
 
+async def expire_invitations(services: Services) -> int:
+    """Record which invitations nobody used in time, at most BATCH; return how many were due.
+
+    Only then is the person's key destroyed: whoever is faster here, or there, is a matter of the
+    stream and not of clocks. Raises UnavailableError.
+    """
+    rows = await _rows(services, _UNUSED, services.now())
+    for row in rows:
+        command = ExpireInvitation(
+            invitation_id=row["id"],
+            reason="Nobody came in time.",
+            idempotency_key=f"expire {row['id']}",
+        )
+        try:
+            await execute(command, _context(services, row["organization_id"]))
+        except DomainError as refusal:  # it was used, or is over, and the row is behind
+            log.info("timer.not_expired", invitation=str(row["id"]), why=str(refusal))
+    return len(rows)
+
+
 async def note_gateways(services: Services, stale_s: float, *, listened: bool) -> int:
     """Record which gateways went stale, diverged or are well again, at most BATCH; count them.
 
@@ -123,9 +148,9 @@ async def note_gateways(services: Services, stale_s: float, *, listened: bool) -
 async def erase_persons(services: Services) -> int:
     """Destroy the keys of those who were forgotten or did not come, at most BATCH; count them.
 
-    Raises UnavailableError.
+    It makes good what was cut short after the event. Raises UnavailableError.
     """
-    rows = await _rows(services, _UNREADABLE, services.now())
+    rows = await _rows(services, _UNREADABLE)
     for row in rows:
         found = await services.store.load(row["id"])
         assert isinstance(found, Developer | Invitation)
@@ -142,6 +167,7 @@ async def keep_time(services: Services, stale_s: float) -> None:
         await asyncio.sleep(PAUSE_S)
         try:
             await expire_subscriptions(services)
+            await expire_invitations(services)
             await erase_persons(services)
             await note_gateways(services, stale_s, listened=loop.time() > began_s + stale_s)
         except (UnavailableError, *UNREACHABLE) as error:

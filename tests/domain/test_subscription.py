@@ -21,6 +21,7 @@ from domain.credential import (
     OverlapInvalidError,
     TooManyCredentialsError,
 )
+from domain.plan_terms import agreed_text
 from domain.subscription import Subscription
 from domain.subscription_life import (
     AlreadyOnPlanError,
@@ -357,9 +358,17 @@ def test_whoever_suspends_gives_a_reason(reason: str) -> None:
 
 
 def test_a_revision_of_terms_is_short_and_on_one_line() -> None:
-    for revision in ("x" * 101, "a\nb", "\0"):
+    for revision in ("x" * 201, "a\nb", "\0"):
         with pytest.raises(TermsRevisionInvalidError):
             pending().accept_terms(revision, at=AT, why=WHY)
+
+
+@pytest.mark.parametrize("revision", ["x" * 200, "2026\u00a0B"])
+def test_every_revision_that_a_plan_can_name_can_be_accepted(revision: str) -> None:
+    agreed_text(revision, "Be kind.")
+    subscription = pending()
+    subscription.accept_terms(revision, at=AT, why=WHY)
+    assert subscription.pending_events[-1] == Subscription.TermsAccepted(ID, 2, AT, WHY, revision)
 
 
 def test_a_transfer_keeps_the_keys_and_changes_the_plan_and_the_end() -> None:

@@ -101,6 +101,19 @@ async def test_every_command_fails_within_twice_its_budget_and_the_loop_goes_on(
         assert sorted(gaps)[-1 - ROUNDS] < BUDGET_S
 
 
+async def test_what_gateways_ask_fails_within_its_budget(dsn: str) -> None:
+    """The connection is given up, or another budget would go by until it is given back."""
+    budget_s = 1.5 * SLACK_S
+    settings = Settings(database_budget_s=budget_s)
+    async with proxied(dsn) as proxy, running(proxy.dsn, settings) as app:
+        there = await world(app)
+        proxy.blackhole()
+        started = time.monotonic()
+        with pytest.raises(UnavailableError):
+            await app.mirrors.as_of(OWNER.organization_id, str(there.group), 1)
+        assert time.monotonic() - started < budget_s + SLACK_S
+
+
 async def test_when_the_database_answers_again_so_do_we(dsn: str) -> None:
     async with proxied(dsn) as proxy, running(proxy.dsn, SETTINGS) as app:
         there = await world(app)

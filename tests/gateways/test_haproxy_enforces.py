@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from controlplane.gateway.agent.gateway import GatewayError
+from controlplane.gateway.agent.haproxy import SOCKET
 from domain import routing
 from domain.plan_terms import Quota
 from tests.gateways import sold
@@ -236,6 +238,40 @@ def test_a_deprecated_version_says_so_until_when_and_what_comes_next(edge: Edge)
     assert headers["sunset"] == "Sun, 31 Jan 2027 12:00:00 GMT"
     assert 'rel="successor-version"' in headers["link"]
     assert "deprecation" not in edge.call("/old/v2/things", key).headers
+
+
+def test_of_two_versions_at_an_address_the_newer_by_semver_answers(edge: Edge) -> None:
+    product = edge.sold.product("candidates")
+    older, newer = (
+        edge.sold.version(product, f"{edge.url}/{n}", ["GET /things"], number=f"1.0.0-rc.{n}")
+        for n in (9, 10)
+    )
+    key, _ = edge.subscribe(edge.sold.plan("candidates", product))
+
+    assert edge.call("/candidates/v1/things", key).seen["path"] == "/10/things"
+    told = {each.id for each in edge.put()}
+    assert older in told
+    assert newer not in told
+
+
+def test_what_changed_while_it_did_not_answer_is_enforced_once_it_does(edge: Edge) -> None:
+    product = edge.sold.product("blocked")
+    version = edge.sold.version(product, edge.url, ["GET /things"])
+    key, _ = edge.subscribe(edge.sold.plan("blocked", product))
+    other, subscription = edge.subscribe(FREE)
+    assert edge.status("/blocked/v1/things", key) == edge.status("/pets/v1/pets", other) == 200
+
+    socket = Path(edge.site.directory) / SOCKET
+    away = socket.rename(socket.with_name("away"))
+    edge.sold.change(routing.VERSION, version, None)
+    edge.sold.change(routing.SUBSCRIPTION, subscription, None)
+    with pytest.raises(GatewayError):
+        edge.put()
+    away.rename(socket)
+
+    edge.put()
+    assert edge.status("/blocked/v1/things", key) == 404
+    assert edge.status("/pets/v1/pets", other) == 401
 
 
 def test_graphql_is_one_operation_at_its_base(edge: Edge) -> None:

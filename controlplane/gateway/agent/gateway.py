@@ -17,6 +17,6 @@ class Gateway(Protocol):
     async def enforce(self, held: Held, changes: list[Change] | None) -> tuple[Unserved, ...]:
         """Return what is not served, once the gateway runs what is held.
 
-        `changes` lead from what was asked for last; None after a start. It may be asked for the
-        same again. Raises GatewayError, RenderedInvalidError.
+        `changes` lead from what was asked for last, also if that failed; None after a start. It may
+        be asked for the same again, without changes. Raises GatewayError, RenderedInvalidError.
         """

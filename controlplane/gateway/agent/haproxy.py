@@ -51,12 +51,11 @@ class HAProxy:
         Keys count at once, also while the rest cannot be loaded. Raises GatewayError,
         RenderedInvalidError.
         """
-        self._stale = self._stale or changes is None
+        # First: changes are told once, and HAProxy may not answer.
+        self._stale |= changes is None or any(each.kind != SUBSCRIPTION for each in changes)
         if changes:
             await self._keys(changes)
-            structural = any(each.kind != SUBSCRIPTION for each in changes)
-            self._stale = self._stale or structural or len(self._recent) > RECENT_KEYS
-        if self._stale:
+        if self._stale or len(self._recent) > RECENT_KEYS:
             await self._everything(held)
         if not self._running or (await self._loaded())[1] != self._digest:
             await self._reload()

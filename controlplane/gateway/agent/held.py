@@ -89,11 +89,6 @@ class Held:
         return self._hash.hexdigest()
 
     @property
-    def keeps_out(self) -> bool:
-        """Whether what it enforces is not all that it holds."""
-        return self.tombstones.in_force(self.epoch)
-
-    @property
     def epoch(self) -> int:
         """The epoch it is in."""
         return epoch_of(self.head)

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
+from semver import Version
+
 from domain.aggregate import DomainError
 from domain.routing import Body, Document
 from domain.unserved import Unserved
@@ -67,6 +69,11 @@ def limited_fields(plan: Body, version: Body) -> list[tuple[int, Body]]:
 def alike(header: str) -> str:
     """Return an expression for a header, and for what an upstream may take for it (CGI does)."""
     return header.replace("-", "[-_]")
+
+
+def precedence(version: Body) -> tuple[Version, str]:
+    """Return what sorts the newest of some versions last, as semver.org has it."""
+    return Version.parse(version["number"]), version["id"]
 
 
 class RenderedInvalidError(DomainError):

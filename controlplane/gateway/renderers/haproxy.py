@@ -8,7 +8,6 @@ The frontend finds out who calls and for which version, and the backend of the v
 rest (haproxy_version.py).
 """
 
-import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from controlplane.gateway.renderers import (
     RenderedInvalidError,
     Site,
     alike,
+    precedence,
 )
 from controlplane.gateway.renderers.haproxy_version import Backend, answer
 from controlplane.gateway.renderers.problems import BY_THEMSELVES, MALFORMED, NO_OPERATION
@@ -138,14 +138,9 @@ def entries(subscription: Body) -> dict[str, str]:
     for key in subscription["keys"]:
         until = min(_ms(key["not_after"], _NEVER_MS), _ms(subscription["not_after"], _NEVER_MS))
         who = f"{subscription['id']}.{subscription['plan']}.{subscription['application']}"
-        for digest in filter(None, (key["sha256"] or key["sha1"],)):
+        if digest := key["sha256"] or key["sha1"]:
             found[digest] = f"{who}.{until}.{over_quota_ms}"
     return found
-
-
-def structure(rows: Document) -> tuple[object, ...]:
-    """Return what haproxy.cfg depends on: all rows but those of subscriptions."""
-    return (rows["group"], *rows["products"], *rows["versions"], *rows["plans"])
 
 
 def bootstrap(site: Site) -> dict[str, bytes]:
@@ -201,7 +196,7 @@ def _served(snapshot: Document, unserved: list[Unserved]) -> list[Body]:
     """Return the versions, the newest of those at the same address."""
     products = {row["id"] for row in snapshot["products"]}
     newest: dict[tuple[str, str], Body] = {}
-    for version in sorted(snapshot["versions"], key=_number):
+    for version in sorted(snapshot["versions"], key=precedence):
         if version["product"] not in products:
             continue  # without its product it has no address
         if snapshot["group"]["environment"] not in version["upstreams"]:
@@ -212,11 +207,6 @@ def _served(snapshot: Document, unserved: list[Unserved]) -> list[Body]:
             unserved.append(Unserved(VERSION, older, "A newer one answers at its address."))
         newest[address] = version
     return sorted(newest.values(), key=lambda row: str(row["id"]))
-
-
-def _number(version: Body) -> tuple[list[int], bool, str, str]:
-    number, _, before = version["number"].partition("+")[0].partition("-")
-    return [int(each) for each in re.findall(r"\d+", number)], not before, before, version["id"]
 
 
 def _unserved(snapshot: Document) -> Iterator[Unserved]:

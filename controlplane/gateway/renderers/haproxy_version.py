@@ -234,8 +234,8 @@ def _deprecation(version: Body, product: Body, snapshot: Document) -> Iterator[s
         return
     since = int(datetime.fromisoformat(row["deprecation"]).timestamp())
     yield f"http-response set-header Deprecation @{since}"
-    if row["sunset"]:
-        sunset = format_datetime(datetime.fromisoformat(row["sunset"]), usegmt=True)
+    if ends := version["sunset"] or product["sunset"]:
+        sunset = format_datetime(datetime.fromisoformat(ends), usegmt=True)
         yield f"http-response set-header Sunset '{sunset}'"
     if row.get("link"):
         link = _format(row["link"], _URL)

@@ -44,6 +44,7 @@ ALLOWED: dict[str, set[Role]] = {
     "DraftPlanVersion": {OWNER, MANAGER},
     "DrainGateway": {OWNER},
     "EstablishOrganization": {OPS},
+    "ExpireInvitation": {OWNER, MANAGER, DEVELOPER},
     "ExpireSubscription": {OWNER, MANAGER},
     "ForgetPerson": {OWNER, DEVELOPER},
     "FormTeam": {OWNER, MANAGER},

@@ -61,6 +61,7 @@ from controlplane.commands.gateway_config import (
 )
 from controlplane.commands.invitation import (
     AcceptInvitation,
+    ExpireInvitation,
     InviteDeveloper,
     RegisterSelf,
     RenewToken,
@@ -164,6 +165,7 @@ class World:
     due: UUID
     admin: UUID
     invitation: UUID
+    due_invitation: UUID
     invitation_token: str
 
 
@@ -232,6 +234,8 @@ async def world(app: App, caller: Caller = OWNER) -> World:
     past = replace(app.services, now=lambda: AT - timedelta(days=2))
     accept = AcceptSubscription(subscription_id=due, expires_at=AT - timedelta(days=1))
     await execute(accept, replace(app.context(caller), services=past))
+    invite = InviteDeveloper(team_id=team, mail="due@example.com", expires_at=AT)
+    unused = await execute(invite, replace(app.context(caller), services=past))
     invited = await do(app, InviteDeveloper(team_id=team, mail="new@example.com"), caller)
     return World(
         team=team,
@@ -272,6 +276,7 @@ async def world(app: App, caller: Caller = OWNER) -> World:
             RegisterDeveloper(team_id=team, name="Ada", mail="ada@example.com", role=TeamRole.ADMIN)
         ),
         invitation=invited.outcome.events[-1].originator_id,
+        due_invitation=unused.outcome.events[-1].originator_id,
         invitation_token=str(invited.secret),
     )
 
@@ -328,6 +333,7 @@ COMMANDS: dict[type[Command], Callable[[World], Command]] = {
     AcceptTerms: lambda w: AcceptTerms(subscription_id=w.active, terms_revision="1"),
     ChangeTeamRole: lambda w: ChangeTeamRole(developer_id=w.admin, role=TeamRole.MEMBER),
     CloseRegistration: lambda _: CloseRegistration(),
+    ExpireInvitation: lambda w: ExpireInvitation(invitation_id=w.due_invitation),
     ExpireSubscription: lambda w: ExpireSubscription(subscription_id=w.due),
     ForgetPerson: lambda w: ForgetPerson(developer_id=w.admin),
     ImportCredential: lambda w: ImportCredential(

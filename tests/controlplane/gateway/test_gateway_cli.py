@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from controlplane.app import running
+from controlplane.cli import restore
 from controlplane.commands.organization import EstablishOrganization
 from domain.access_token import Role
 from tests.controlplane.gateway.edge import Provider, serving
@@ -31,6 +32,8 @@ async def sell(dsn: str) -> tuple[dict[str, Any], dict[str, Any]]:
         await provider.product("pets")
         token = await provider.gateway("edge")
         await provider.key(await provider.subscription("pets"))
+        await provider.gateway("east")
+        await provider.gateway("west")
         await provider.settled()
         keys = await client.get(None, path="/gateway/v1/keys")
         return await client.config(token), await keys.json()
@@ -103,9 +106,10 @@ def test_keys_are_rotated_one_after_the_other(terminal: Terminal) -> None:
 
 
 def test_an_epoch_is_confirmed_for_all_groups_once(
-    terminal: Terminal, sold: dict[str, Any], tmp_path: Path
+    terminal: Terminal, sold: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "1 gateway groups" in terminal.run("epoch", "confirm", "--organization", "ace")
+    monkeypatch.setattr(restore, "GROUPS", 2)
+    assert "3 gateway groups" in terminal.run("epoch", "confirm", "--organization", "ace")
     assert "0 gateway groups" in terminal.run("epoch", "confirm")
 
     out = tmp_path / "edge.json"

@@ -81,5 +81,5 @@ async def test_a_key_revoked_before_a_restore_stays_refused_until_the_epoch_is_c
         await provider.settled()
         held = Held(await client.config(token, since=held.cursor), held)
 
-        assert not held.keeps_out
+        assert not held.tombstones.in_force(held.epoch)
         assert keys_of(held.enforced()) == [key]

@@ -112,7 +112,7 @@ def test_a_delta_changes_only_the_rows_it_names() -> None:
 
     assert held.document == then
     assert held.enforced() == then
-    assert not held.held.keeps_out
+    assert not held.held.tombstones.in_force(held.held.epoch)
     assert held.document["subscriptions"][1] is untouched
 
 

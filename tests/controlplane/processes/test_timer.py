@@ -8,15 +8,21 @@ from uuid import UUID
 import pytest
 
 from controlplane.app import App, running
+from controlplane.auth import visitor
 from controlplane.commands import execute
-from controlplane.commands.invitation import InviteDeveloper
+from controlplane.commands.invitation import AcceptInvitation, InviteDeveloper
 from controlplane.commands.subscription import AcceptSubscription
 from controlplane.context import Services
 from controlplane.processes import timer
-from controlplane.processes.timer import erase_persons, expire_subscriptions
+from controlplane.processes.timer import (
+    erase_persons,
+    expire_invitations,
+    expire_subscriptions,
+)
 from controlplane.store.eventstore import head
+from domain.invitation import Invitation
 from tests.controlplane.commands.world import World, do, requested, world
-from tests.given import AT, OWNER
+from tests.given import ACE, AT, OWNER
 
 
 async def seen(app: App) -> None:
@@ -109,12 +115,31 @@ async def test_the_address_of_an_invitation_that_was_not_accepted_is_erased(app:
     invite = InviteDeveloper(team_id=there.team, mail="late@example.com")
     await execute(invite, app.context(OWNER))
     await seen(app)
-    assert await erase_persons(app.services) == 0
+    assert await expire_invitations(app.services) == 1  # the world's own
     later = at(app, AT + timedelta(days=15))
-    assert await erase_persons(later) == 2  # the world's own, and this one
-    assert await erase_persons(later) == 0
+    await seen(app)
+    assert await expire_invitations(later) == 2  # the world's other one, and this one
+    await seen(app)
+    assert await expire_invitations(later) == 0
+    assert await erase_persons(app.services) == 0  # nothing was cut short
     again = await execute(invite, app.context(OWNER))  # the address is free again
     assert again.secret is not None
+
+
+async def test_who_joins_at_the_last_moment_is_not_erased(dsn: str) -> None:
+    async with running(dsn, now=lambda: AT, follow=False) as app:
+        there = await world(app)
+        while await app.projector.catch_up():
+            pass
+        accept = AcceptInvitation(token=there.invitation_token, name="Grace")
+        await execute(accept, app.context(visitor(ACE)))
+        later = at(app, AT + timedelta(days=15))  # a clock that is ahead, a row that is behind
+        assert await expire_invitations(later) == 2
+        assert await erase_persons(later) == 0
+        joined = await app.services.store.load(there.invitation)
+        assert isinstance(joined, Invitation)
+        assert joined.mail is not None
+        assert await app.services.vault.open(ACE, [joined.mail]) == ["new@example.com"]
 
 
 async def test_the_timer_runs_by_itself(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
