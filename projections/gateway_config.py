@@ -21,7 +21,7 @@ from projections import enforced_rows
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "gateway_config"
-VERSION = 7
+VERSION = 8
 CONFIG = Table(
     "config",
     key={"organization_id": "uuid", "kind": "text", "id": "text"},

@@ -76,7 +76,11 @@ from domain.gateway_group import (
     GroupProductsInvalidError,
     IntentionInvalidError,
 )
-from domain.invitation import InvitationExpiryPastError, InvitationNotOpenError
+from domain.invitation import (
+    InvitationExpiryPastError,
+    InvitationNotDueError,
+    InvitationNotOpenError,
+)
 from domain.organization import RegistrationClosedError, RegistrationOpenError
 from domain.page import PageNotWithdrawnError, PageSourceInvalidError, PageWithdrawnError
 from domain.plan_life import (
@@ -183,6 +187,7 @@ class RejectionCode(Enum):
     IDEMPOTENCY_KEY_REUSED = IdempotencyKeyReusedError
     INTENTION_INVALID = IntentionInvalidError
     INVITATION_EXPIRY_PAST = InvitationExpiryPastError
+    INVITATION_NOT_DUE = InvitationNotDueError
     INVITATION_NOT_OPEN = InvitationNotOpenError
     JUDGE_BUSY = JudgeBusyError
     KEYLESS_PLAN_EXISTS = KeylessPlanExistsError

@@ -226,8 +226,8 @@ async def test_what_is_rendered_wrong_is_never_served_and_a_revocation_is(
 
     right = envoy_plans.limits_filter
 
-    def wrong(plans: Any) -> Any:
-        config = right(plans)
+    def wrong(*sold: Any) -> Any:
+        config = right(*sold)
         return {**config, "typed_config": {**config["typed_config"], "unheard_of": 1}}
 
     monkeypatch.setattr(envoy, "limits_filter", wrong)

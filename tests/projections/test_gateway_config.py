@@ -214,6 +214,18 @@ def test_a_version_whose_contract_is_corrected_has_its_routes_from_then_on() -> 
     assert {**body(held), "routes": body(past[2])["routes"]} == body(past[2])
 
 
+def test_a_graphql_api_is_one_route_with_the_fields_that_can_be_limited() -> None:
+    version = published()
+    contract = read_contract(
+        b"type Query { pets: [Int] pet(id: ID!): Int } type Mutation { a: Int }"
+    )
+    version.revise(contract, None, contract_sha256="e" * 64, contract_bytes=1, at=AT, why=WHY)
+
+    (route,) = body(version_row(version)[0])["routes"]
+    assert (route["operation"], route["method"], route["path"]) == ("POST /", "POST", "/")
+    assert set(route["fields"]) == {"Query.pets", "Query.pet", "Mutation.a"}
+
+
 def test_a_retired_version_is_gone_until_it_is_reinstated() -> None:
     version = published()
     version.deprecate(sunset_at=None, successor=None, link="", at=AT, why=WHY)
