@@ -63,7 +63,7 @@ class Subscription(Node):
     recorded: strawberry.Private[SubscriptionState]
     comment: str = strawberry.field(description="What the applicant said; plain text.")
     decision_comment: str | None = strawberry.field(
-        description="What the provider said on accepting or rejecting; plain text."
+        description="What the provider said last on deciding about it; plain text."
     )
     suspension_reason: str | None = strawberry.field(
         description="Why it is suspended; null when it is not."

@@ -7,14 +7,13 @@ runs in every process; what two of them ask for at once is one command with one 
 
 import asyncio
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import structlog
 from asyncpg import Record
 from prometheus_client import Gauge
 
 from controlplane.auth import process
-from controlplane.commands import execute
+from controlplane.commands import Command, execute
 from controlplane.commands.gateway import NoteGateway
 from controlplane.commands.invitation import ExpireInvitation
 from controlplane.commands.subscription import ExpireSubscription
@@ -93,10 +92,7 @@ async def expire_subscriptions(services: Services) -> int:
             reason="Its time was over.",
             idempotency_key=f"expire {row['id']} {at.isoformat()}",
         )
-        try:
-            await execute(command, _context(services, row["organization_id"]))
-        except DomainError as refusal:  # it is over, or has another end, and the row is behind
-            log.info("timer.not_expired", subscription=str(row["id"]), why=str(refusal))
+        await _ask(services, row, command)
     return len(rows)
 
 
@@ -113,10 +109,7 @@ async def expire_invitations(services: Services) -> int:
             reason="Nobody came in time.",
             idempotency_key=f"expire {row['id']}",
         )
-        try:
-            await execute(command, _context(services, row["organization_id"]))
-        except DomainError as refusal:  # it was used, or is over, and the row is behind
-            log.info("timer.not_expired", invitation=str(row["id"]), why=str(refusal))
+        await _ask(services, row, command)
     return len(rows)
 
 
@@ -134,10 +127,7 @@ async def note_gateways(services: Services, stale_s: float, *, listened: bool) -
             cursor=row["cursor"],
             content_hash=row["content_hash"] or "",
         )
-        try:
-            await execute(command, _context(services, row["organization_id"]))
-        except DomainError as refusal:  # another process was faster, and the row is behind
-            log.info("timer.not_noted", gateway=str(row["id"]), why=str(refusal))
+        await _ask(services, row, command)
     async with lent(services.pool, services.vault.budget_s) as connection:
         unwell = await connection.fetchrow(_UNWELL)
     for condition, count in (unwell or {}).items():
@@ -181,5 +171,12 @@ async def _rows(services: Services, sql: str, *values: object) -> list[Record]:
         return list(await connection.fetch(sql, *values, BATCH))
 
 
-def _context(services: Services, organization_id: UUID) -> Context:
-    return Context(services, process(organization_id, ACTOR, "timer"), str(services.new_id()))
+async def _ask(services: Services, row: Record, command: Command) -> None:
+    """Give a command about a row, which may be behind: another was faster, or it has changed."""
+    caller = process(row["organization_id"], ACTOR, "timer")
+    try:
+        await execute(command, Context(services, caller, str(services.new_id())))
+    except DomainError as refusal:
+        log.info(
+            "timer.refused", command=type(command).__name__, id=str(row["id"]), why=str(refusal)
+        )
