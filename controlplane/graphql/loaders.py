@@ -22,6 +22,7 @@ from controlplane.graphql.visibility import Visible
 from controlplane.store import lent
 from domain.aggregate import Aggregate
 from domain.sealed import Sealed
+from domain.text import storable
 from projections.paging import Column, Condition, Pages
 
 ROWS = 10_000
@@ -186,11 +187,6 @@ class Request:
 
 
 Info: TypeAlias = StrawberryInfo[Request, None]
-
-
-def storable(text: str) -> bool:
-    """Whether PostgreSQL can hold the text."""
-    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def require_storable(text: str) -> None:
