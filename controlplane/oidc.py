@@ -15,6 +15,7 @@ from joserfc.jwt import JWTClaimsRegistry
 
 from controlplane.auth import PERMISSIONS, NotAuthenticatedError
 from controlplane.context import INSTALLATION, Caller, Services
+from controlplane.global_id import parts_of
 from controlplane.jwks import KID_CHARS, Keys
 from controlplane.settings import Settings, words
 from domain.access_token import Role
@@ -211,8 +212,6 @@ class Issuer:
 
 def _team_id(said: object) -> UUID | None:
     """Return the id of a team as GraphQL tells it, or as events do; None when it is none."""
-    from controlplane.graphql.node import parts_of  # noqa: PLC0415  # a second, once, and not ours
-
     if not isinstance(said, str):
         return None
     kind, parts = parts_of(said) or ("Team", [said])
