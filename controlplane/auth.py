@@ -143,7 +143,7 @@ class Bearers:
 
 
 def _digest(token: str) -> bytes:
-    return sha256(token.encode(errors="surrogateescape")).digest()
+    return sha256(token.encode(errors="surrogatepass")).digest()
 
 
 async def _recognised(token: str, store: EventStore, now: datetime) -> AccessToken:

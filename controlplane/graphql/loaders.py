@@ -19,7 +19,6 @@ from controlplane.graphql.feed import Feed
 from controlplane.graphql.moment import STREAMS, Moment, has_history
 from controlplane.graphql.scalars import Position
 from controlplane.graphql.visibility import Visible
-from controlplane.store import lent
 from domain.aggregate import Aggregate
 from domain.sealed import Sealed
 from domain.text import storable
@@ -174,8 +173,7 @@ class Request:
         for value in values:
             if isinstance(value, str):
                 require_storable(value)
-        app = self.app
-        async with lent(app.services.pool, app.settings.database_budget_s) as connection:
+        async with self.app.services.lend() as connection:
             return await connection.fetch(sql, *values)
 
     def opened(self, sealed: Sealed) -> Awaitable[str | None]:
