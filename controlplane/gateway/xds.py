@@ -86,6 +86,11 @@ class Poll:
     port: int
 
     @property
+    def sent_at(self) -> Cursor:
+        """The configuration of which it was sent the version that it runs."""
+        return self.held[0] if self.held else Cursor(0, 0)
+
+    @property
     def what(self) -> str:
         """The part in one text."""
         return " ".join(filter(None, self.part))
@@ -284,7 +289,9 @@ class Discovery:
         if is_known and known.looked == offered.newest:
             return None
         try:
-            runs = self._delivery.observations.runs_part(caller, asked.what, asked.version)
+            runs = self._delivery.observations.runs_part(
+                caller, asked.what, asked.version, asked.sent_at
+            )
         except UnavailableError as error:  # the next poll says it again
             log.warning("xds.not_written_down", error=str(error))
             return None
