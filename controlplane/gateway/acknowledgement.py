@@ -27,6 +27,7 @@ _SAME = (
 # Rows are locked in one order, or two processes that hear of the same gateways wait for each other.
 # What follows something else began after that was last said, even if its statement did not. No
 # gateway goes back within an epoch, but a process that is slow writes down what one said before.
+# Only what nobody was ever given makes room for anything.
 _RUN = (
     "INSERT INTO gateway_acknowledgements AS latest (organization_id, gateway_id, epoch, position,"  # noqa: S608
     " content_hash, diverged, running_since, acknowledged_at)"
@@ -43,9 +44,15 @@ _RUN = (
     " acknowledged_at ="
     " greatest(EXCLUDED.acknowledged_at, latest.acknowledged_at + '1 microsecond')"
     " WHERE (latest.epoch, latest.position) <= (EXCLUDED.epoch, EXCLUDED.position)"
+    " OR (latest.epoch, latest.position)"
+    " > ((SELECT max(epoch) FROM epochs), (SELECT max(position) FROM commits))"
     f" RETURNING {_COLUMNS}"
 )
 _LATEST = f"SELECT {_COLUMNS} FROM gateway_acknowledgements AS latest"  # noqa: S608
+_LATEST_OF = (
+    f"{_LATEST} WHERE (organization_id, gateway_id)"  # noqa: S608  # as above
+    " IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"
+)
 _REJECT = (
     "INSERT INTO gateway_rejections AS earlier"
     " (organization_id, gateway_id, epoch, position, reason, first_at, last_at, times)"
@@ -134,10 +141,7 @@ async def run(connection: Connection, said: Sequence[Runs]) -> list[Acknowledgem
         [each.diverged for each in said],
     )
     if len(rows) < len(said):
-        rows = await connection.fetch(
-            f"{_LATEST} WHERE (organization_id, gateway_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))",
-            *which,
-        )
+        rows = await connection.fetch(_LATEST_OF, *which)
     kept = {row["gateway_id"]: _acknowledgement(row) for row in rows}
     return [kept[each.gateway.gateway_id] for each in said]
 

@@ -10,14 +10,16 @@ from controlplane.store import Connection
 # Rows are locked in one order. What is the same as before is no write, nor is what was said before
 # what is known: a process may be slow. An Envoy that starts runs nothing, whatever it ran before.
 _SAY = (
-    "INSERT INTO envoy_parts AS known (organization_id, gateway_id, part, version, epoch, position)"
+    "INSERT INTO envoy_parts AS known"
+    " (organization_id, gateway_id, part, version, sent_epoch, sent_position)"
     " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[],"
     " $6::bigint[]) ORDER BY 1, 2, 3"
     " ON CONFLICT (organization_id, gateway_id, part) DO UPDATE SET version = EXCLUDED.version,"
-    " epoch = EXCLUDED.epoch, position = EXCLUDED.position"
-    " WHERE (known.version, known.epoch, known.position)"
-    " <> (EXCLUDED.version, EXCLUDED.epoch, EXCLUDED.position) AND (EXCLUDED.version = ''"
-    " OR (known.epoch, known.position) <= (EXCLUDED.epoch, EXCLUDED.position))"
+    " sent_epoch = EXCLUDED.sent_epoch, sent_position = EXCLUDED.sent_position"
+    " WHERE (known.version, known.sent_epoch, known.sent_position)"
+    " <> (EXCLUDED.version, EXCLUDED.sent_epoch, EXCLUDED.sent_position)"
+    " AND (EXCLUDED.version = '' OR (known.sent_epoch, known.sent_position)"
+    " <= (EXCLUDED.sent_epoch, EXCLUDED.sent_position))"
 )
 _PARTS = (
     "SELECT gateway_id, epoch, position, array_agg(part) AS parts, array_agg(version) AS versions"

@@ -32,6 +32,7 @@ PARTS = 50_000
 GROUPS = 100
 """Groups with a label of their own; the others share one."""
 
+NOWHERE = Cursor(0, 0)
 PROPAGATION_S = Histogram(
     "controlplane_gateway_propagation_seconds",
     "From the commit of the newest change that a gateway runs to its first acknowledgement.",
@@ -80,7 +81,7 @@ class Observations:
             del self._heard[gateway_id]
 
     def runs_part(
-        self, caller: Caller, part: str, version: str, sent_at: Cursor
+        self, caller: Caller, part: str, version: str, sent_at: Cursor = NOWHERE
     ) -> "asyncio.Future[EnvoyRuns]":
         """Keep which version of a part the calling Envoy runs; return what it runs altogether.
 

@@ -81,14 +81,9 @@ class Poll:
     said: str
     """That with the process that sent it, and the position it was at."""
     held: tuple[Cursor, ...]
-    """Up to where whoever answers must have come."""
+    """The configuration it was sent that of: whoever answers must have come as far."""
     host: str
     port: int
-
-    @property
-    def sent_at(self) -> Cursor:
-        """The configuration of which it was sent the version that it runs."""
-        return self.held[0] if self.held else Cursor(0, 0)
 
     @property
     def what(self) -> str:
@@ -289,9 +284,8 @@ class Discovery:
         if is_known and known.looked == offered.newest:
             return None
         try:
-            runs = self._delivery.observations.runs_part(
-                caller, asked.what, asked.version, asked.sent_at
-            )
+            observations = self._delivery.observations
+            runs = observations.runs_part(caller, asked.what, asked.version, *asked.held)
         except UnavailableError as error:  # the next poll says it again
             log.warning("xds.not_written_down", error=str(error))
             return None
