@@ -7,12 +7,12 @@ from uuid import UUID
 
 import strawberry
 
+from controlplane.global_id import named_key
 from controlplane.graphql.as_of import AsOf, AsOfArgument, instant_of, look_back
 from controlplane.graphql.credential import CREDENTIAL, Credential
 from controlplane.graphql.errors import not_permitted
 from controlplane.graphql.loaders import Info, Key, one, one_anywhere
 from controlplane.graphql.moment import Moment
-from controlplane.graphql.node import named_key
 from controlplane.graphql.plan import PLAN_VERSION, PlanVersion
 from controlplane.graphql.product import PRODUCT
 from controlplane.graphql.scalars import Position

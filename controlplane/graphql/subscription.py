@@ -7,6 +7,7 @@ from uuid import UUID
 import strawberry
 from asyncpg import Record
 
+from controlplane.global_id import named_key
 from controlplane.graphql import application, credential, plan, visibility
 from controlplane.graphql.as_of import AsOfArgument, look_back
 from controlplane.graphql.enums import SubscriptionState
@@ -20,7 +21,7 @@ from controlplane.graphql.loaders import (
     one_anywhere,
     same_noun,
 )
-from controlplane.graphql.node import Node, named_key
+from controlplane.graphql.node import Node
 from controlplane.graphql.paging import (
     After,
     Before,

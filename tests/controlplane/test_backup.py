@@ -178,7 +178,7 @@ async def test_a_physical_backup_restores_as_a_new_timeline(data_dir: Path, tmp_
 
 async def write_journal(app: App, path: Path) -> None:
     """Have the journal written, as `serve` does."""
-    keeping = App(Settings(revocations_file=str(path)), app.services, app.projector, app.epoch)
+    keeping = App(Settings(revocations_file=str(path)), app.services, app.projector, app.history)
     async with revocations.kept(keeping):
         deadline = time.monotonic() + 20
         wanted = await app.services.pool.fetchval(
