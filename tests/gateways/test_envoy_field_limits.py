@@ -178,6 +178,8 @@ def test_what_is_too_large_is_refused_whether_or_not_it_says_so(edge: Edge, plan
         sent = iter([b" " * 4096] * chunks)
         says(edge.running.post(PATH, sent, key, **json_), problems.TOO_LARGE)
 
+    free = subscribe(edge, edge.sold.plan("any", SHOP, overrides=[WIDE]))
+    assert ask(edge, free, ONE.ljust(BODY_BYTES + 1)).status == 200
     halves = iter([ONE[:9].encode(), ONE[9:].encode()])
     assert edge.running.post(PATH, halves, key, **json_).headers["x-ratelimit-limit"] == "3"
 
