@@ -87,7 +87,8 @@ def test_a_field_has_its_limit_and_every_other_that_of_the_plan(edge: Edge, plan
     says(ask(edge, key, ONE), problems.RATE_LIMITED)
     assert int(ask(edge, key, ONE).headers["retry-after"]) >= 1
 
-    others = ["{orders}", "{__typename}", "mutation{products}", "{orders a:orders}", "{me}"]
+    others = ["{orders a:orders}", "{__typename}", "mutation{products}", "{me}"]
+    others.append("{...F} fragment F on Query{...F}")  # which asks for nothing
     assert asked(edge, key, *others, "{orders}") == [200] * 5 + [429]
     assert asked(edge, key, *["mutation{buy}"] * 2) == [200, 429]
     assert asked(edge, subscribe(edge, plan), "{products}") == [200]
