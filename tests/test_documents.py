@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from controlplane import audit
 from controlplane.auth import PERMISSIONS
 from controlplane.cli import cli
-from controlplane.gateway import crowd, endpoint, policy, poll
+from controlplane.gateway import crowd, endpoint, policy, poll, recent
 from controlplane.graphql import (
     connection,
     documents,
@@ -163,6 +163,11 @@ def test_every_limit_is_in_the_table() -> None:
             "gateways: seconds that a poll is held, and polls held by a process",
             poll.WAIT_MAX_S,
             crowd.WAITERS,
+        ),
+        (
+            "gateways: organizations whose gateways wait at a process, and groups of each",
+            recent.IN_USE,
+            recent.IN_USE,
         ),
         ("audit: events of an answer", audit.LIMIT_EVENTS_MAX),
         (
