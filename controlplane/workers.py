@@ -78,8 +78,10 @@ class Workers:
             pause_s = FIRST_PAUSE_S if loop.time() - began > STEADY_S else pause_s
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-            with suppress(WorkerFailedError):
+            try:
                 process = await self.start(number)
+            except (WorkerFailedError, OSError) as error:  # no memory, no process left: later
+                log.error("worker.not_started", worker=number, error=str(error))  # noqa: TRY400
 
     async def stop(self) -> None:
         """Tell every worker to stop, and end those that take too long."""

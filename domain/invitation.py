@@ -29,6 +29,10 @@ class InvitationNotOpenError(DomainError):
     """The invitation is unknown, was accepted or revoked, or has expired; ask for a new one."""
 
 
+class InvitationNotDueError(DomainError):
+    """An invitation expires when its time is over, once."""
+
+
 class InvitationExpiryPastError(DomainError):
     """An invitation must expire in the future, and before the year 9999."""
 
@@ -90,6 +94,13 @@ class Invitation(Aggregate):
         self._require_open(at, "invitation_id")
         self.emit(self.Revoked, at, why)
 
+    def expire(self, *, at: datetime, why: Why) -> None:
+        """Record that the time is over, so that nobody can use it. Raises InvitationNotDueError."""
+        assert self.expires_at is not None
+        if self.state is not InvitationState.OPEN or at < self.expires_at:
+            raise InvitationNotDueError("invitation_id")
+        self.emit(self.Expired, at, why)
+
     def _require_open(self, at: datetime, about: str) -> None:
         assert self.expires_at is not None
         if effective(self.state, self.expires_at, at) is not InvitationState.OPEN:
@@ -125,6 +136,16 @@ class Invitation(Aggregate):
         def apply(self, aggregate: "Invitation") -> None:
             """Be used up."""
             aggregate.state = InvitationState.ACCEPTED
+
+    @dataclass(frozen=True)
+    class Expired(Aggregate.Event):
+        """The person did not come in time."""
+
+        TOPIC = "invitation.expired"
+
+        def apply(self, aggregate: "Invitation") -> None:
+            """Be over."""
+            aggregate.state = InvitationState.EXPIRED
 
     @dataclass(frozen=True)
     class Revoked(Aggregate.Event):

@@ -26,11 +26,12 @@ def below(number: str, releases: Mapping[UUID, str]) -> list[UUID]:
     """Return what a version with this number may follow, the next one below it first.
 
     Whatever follows a pre-release follows what came before that too, which promised more: so
-    pre-releases come last.
+    pre-releases come last. Another build of the same number is followed too, and as it is no
+    higher the gate refuses it.
     """
     new = Version.parse(number)
-    known = [(Version.parse(each), version_id) for version_id, each in releases.items()]
-    lower = [(not each.prerelease, each, id_) for each, id_ in known if each < new]
+    known = [(Version.parse(each), id_) for id_, each in releases.items() if each != number]
+    lower = [(not each.prerelease, each, id_) for each, id_ in known if each <= new]
     return [version_id for *_, version_id in sorted(lower, reverse=True)]
 
 

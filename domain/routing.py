@@ -11,6 +11,7 @@
 The rows are normalised: a subscription names its plan, a plan its products, a version its product.
 A row that is not there grants nothing: a subscription that is gone takes its keys with it.
 A version's routes are {id, operation, method, path}: `operation` is the contract's own id of it.
+A GraphQL API has one, for it has one address; its `fields` are the operations of the contract.
 Ids hold letters, digits and hyphens only. Instants are ISO 8601 in UTC; they travel with the row,
 so what holds at an instant is a function of the row and the clock.
 
@@ -39,6 +40,7 @@ ROUTE_ID_DIGITS = 16
 PRODUCT, VERSION, PLAN, SUBSCRIPTION, GROUP = "product", "version", "plan", "subscription", "group"
 KINDS = (PRODUCT, VERSION, PLAN, SUBSCRIPTION)
 MANY = 1_000
+WHOLE_GRAPHQL = "POST /"  # the operation of whom its fields inherit
 LISTS = {kind: f"{kind}s" for kind in KINDS}
 """Under which name a document lists the rows of a kind."""
 Body: TypeAlias = Mapping[str, Any]
@@ -93,7 +95,7 @@ def version(
     upstreams: Iterable[Upstream],
     operations: Iterable[Operation],
 ) -> Body:
-    """Return the row of a version; a GraphQL contract is one route, for it has one address."""
+    """Return the row of a version."""
     major = f"v{number.partition('.')[0]}"
     return {
         "id": str(version_id),
@@ -126,18 +128,17 @@ def with_upstream(row: Body, environment: str, url: str | None) -> Body:
 
 def _routes(kind: str, operations: Iterable[Operation]) -> list[Body]:
     if kind == "GRAPHQL":
-        return [_route("POST /", "POST", "/")]
+        return [{**_route(WHOLE_GRAPHQL, "POST", "/"), "fields": [each.id for each in operations]}]
     return [_route(each.id, each.method, each.path) for each in operations]
 
 
-def _route(operation_id: str, method: str, path: str) -> Body:
-    route_id = _route_id(operation_id)
-    return {"id": route_id, "operation": operation_id, "method": method, "path": path}
+def _route(operation: str, method: str, path: str) -> Body:
+    return {"id": _route_id(operation), "operation": operation, "method": method, "path": path}
 
 
-def _route_id(operation_id: str) -> str:
+def _route_id(operation: str) -> str:
     # It goes where a path cannot: into map files, metric labels and header values.
-    return sha256(operation_id.encode()).hexdigest()[:ROUTE_ID_DIGITS]
+    return sha256(operation.encode()).hexdigest()[:ROUTE_ID_DIGITS]
 
 
 def plan_row_id(plan_id: UUID, number: int) -> str:

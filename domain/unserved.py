@@ -40,17 +40,22 @@ def unserved(environment: str, versions: Iterable[Body], plans: Iterable[Body]) 
 
 
 def unlimited(versions: Iterable[Body], plans: Iterable[Body]) -> list[Unserved]:
-    """Return which plans limit an operation that no version of the product routes.
+    """Return which plans limit an operation that no version of the product has.
 
-    Such as a name that was mistyped, or a field of a GraphQL API: its calls are all one to a
-    gateway. Of a plan the version that was published last counts: others can be mended no more.
+    Such as a name that was mistyped. Of a plan the version that was published last counts: others
+    can be mended no more.
     """
     versions = list(versions)
     on_sale = {row["plan"]: row for row in sorted(plans, key=_number)}
     served = {row["product"] for row in versions}
-    routed = {(row["product"], route["operation"]) for row in versions for route in row["routes"]}
+    routed = {
+        (row["product"], operation)
+        for row in versions
+        for route in row["routes"]
+        for operation in (route["operation"], *route.get("fields", ()))
+    }
     return [
-        Unserved(PLAN, row["id"], f"No version routes {each['operation']}, which it limits.")
+        Unserved(PLAN, row["id"], f"No version has {each['operation']}, which it limits.")
         for row in on_sale.values()
         for each in row["overrides"]
         if each["product"] in served and (each["product"], each["operation"]) not in routed

@@ -6,7 +6,7 @@ from projections.readmodel import Key, Recorded, Rows, Table, row_of
 from projections.team import sealed_text
 
 NAME = "invitation"
-VERSION = 1
+VERSION = 2
 INVITATION = Table(
     "invitation",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -15,7 +15,7 @@ INVITATION = Table(
         "developer_id": "uuid",
         "mail": "jsonb",  # sealed: opened when it is read
         "role": "text",
-        "state": "text",  # EXPIRED is read off expires_at
+        "state": "text",  # OPEN past expires_at is EXPIRED, too
         "expires_at": "timestamptz",
         "version": "bigint",
         "created_at": "timestamptz",
@@ -31,6 +31,7 @@ TABLES: tuple[Table, ...] = (INVITATION,)
 EVENTS: tuple[type[Aggregate.Event], ...] = (
     Invitation.Sent,
     Invitation.Accepted,
+    Invitation.Expired,
     Invitation.Revoked,
 )
 
@@ -51,5 +52,7 @@ def project(recorded: Recorded, rows: Rows) -> None:
             row |= {"expires_at": event.expires_at, "state": InvitationState.OPEN.value}
         case Invitation.Accepted():
             row["state"] = InvitationState.ACCEPTED.value
+        case Invitation.Expired():
+            row["state"] = InvitationState.EXPIRED.value
         case Invitation.Revoked():
             row["state"] = InvitationState.REVOKED.value

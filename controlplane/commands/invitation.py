@@ -9,7 +9,6 @@ from controlplane.commands import Command, UnitOfWork, require_team
 from controlplane.commands.person import let_in, oneself, require_manager
 from controlplane.context import Context
 from controlplane.persons import MAIL, erase, name_of_mail
-from controlplane.store import lent
 from controlplane.store.eventstore import EventStore, Outcome
 from domain import text
 from domain.aggregate import DomainError
@@ -78,7 +77,7 @@ class InviteDeveloper(Command):
     async def _require_few(self, work: UnitOfWork, context: Context) -> None:
         """Raise TooManyInvitationsError, by a read model that may be behind by a moment."""
         services, organization = context.services, context.caller.organization_id
-        async with lent(services.pool, services.budget_s) as connection:
+        async with services.lend() as connection:
             found = await connection.fetchval(
                 _OPEN, organization, self.team_id, work.at, INVITATIONS
             )
@@ -87,18 +86,18 @@ class InviteDeveloper(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RevokeInvitation(Command):
-    """Take an invitation back."""
+class InvitationCommand(Command):
+    """A command by which an invitation is over, and the person does not come."""
 
     permission = "team:manage"
     invitation_id: UUID
 
-    async def handle(self, work: UnitOfWork, context: Context) -> None:
-        """Revoke one invitation for ever."""
+    async def get(self, work: UnitOfWork, context: Context) -> Invitation:
+        """Return the invitation if the caller manages its team. Raises NotFoundError."""
         invitation = await work.get(Invitation, self.invitation_id, "invitation_id")
         require_team(context, invitation.team_id, "invitation_id")
         await require_manager(work, context, invitation.team_id, "invitation_id")
-        invitation.revoke(at=work.at, why=work.why)
+        return invitation
 
     async def settle(self, outcome: Outcome, context: Context) -> None:  # noqa: ARG002
         """Destroy the key: nobody needs the mail address of somebody who did not come."""
@@ -111,6 +110,22 @@ class RevokeInvitation(Command):
             invitation.developer_id,
             invitation.mail,
         )
+
+
+class RevokeInvitation(InvitationCommand):
+    """Take an invitation back."""
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Revoke one invitation for ever."""
+        (await self.get(work, context)).revoke(at=work.at, why=work.why)
+
+
+class ExpireInvitation(InvitationCommand):
+    """Record that the time of an invitation is over; a timer asks for it."""
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Expire an invitation that is due."""
+        (await self.get(work, context)).expire(at=work.at, why=work.why)
 
 
 async def organization_of(token: str, store: EventStore) -> UUID:

@@ -127,6 +127,8 @@ class RevokeTokenInput(Asked):
 class TokenIssued(Issued):
     """The token as it is kept, with itself as the secret."""
 
+    kinds = (ACCESS_TOKEN,)
+
     @strawberry.field
     async def access_token(self, info: Info) -> AccessToken | None:
         """Return the token as it is kept; null after a dry run, and without token:issue."""
@@ -136,6 +138,8 @@ class TokenIssued(Issued):
 @strawberry.type
 class TokenChanged(Changed):
     """The token as it is kept, and what happened to it."""
+
+    kinds = (ACCESS_TOKEN,)
 
     @strawberry.field
     async def access_token(self, info: Info) -> AccessToken | None:
@@ -153,7 +157,6 @@ class AccessTokenMutations:
         return await change(
             info,
             TokenIssued,
-            ACCESS_TOKEN,
             input,
             lambda: IssueToken(
                 name=input.name,
@@ -169,9 +172,7 @@ class AccessTokenMutations:
     @mutation
     async def renew_token(self, info: Info, input: RenewTokenInput) -> TokenIssued | Rejected:
         """Get another token of one's own, valid for 90 days; needs token:renew, and a person."""
-        return await change(
-            info, TokenIssued, ACCESS_TOKEN, input, lambda: RenewToken(**input.said())
-        )
+        return await change(info, TokenIssued, input, lambda: RenewToken(**input.said()))
 
     @mutation
     async def revoke_token(self, info: Info, input: RevokeTokenInput) -> TokenChanged | Rejected:
@@ -179,7 +180,6 @@ class AccessTokenMutations:
         return await change(
             info,
             TokenChanged,
-            ACCESS_TOKEN,
             input,
             lambda: RevokeToken(
                 token_id=named(input.token_id, "AccessToken", "token_id"), **input.said()

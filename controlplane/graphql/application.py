@@ -126,6 +126,8 @@ class RenameApplicationInput(AskedAtVersion):
 class ApplicationChanged(Changed):
     """The application, and what happened to it."""
 
+    kinds = (APPLICATION,)
+
     @strawberry.field
     async def application(self, info: Info) -> Application | None:
         """Return the application; null after a dry run."""
@@ -144,7 +146,6 @@ class ApplicationMutations:
         return await change(
             info,
             ApplicationChanged,
-            APPLICATION,
             input,
             lambda: RegisterApplication(
                 team_id=named(input.team_id, "Team", "team_id"), name=input.name, **input.said()
@@ -159,7 +160,6 @@ class ApplicationMutations:
         return await change(
             info,
             ApplicationChanged,
-            APPLICATION,
             input,
             lambda: RenameApplication(
                 application_id=named(input.application_id, "Application", "application_id"),

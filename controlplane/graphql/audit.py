@@ -7,12 +7,12 @@ from uuid import UUID
 import orjson
 import strawberry
 from asyncpg import Record
-from strawberry.dataloader import DataLoader
 
+from controlplane.global_id import key_of, parts_of
 from controlplane.graphql import visibility
 from controlplane.graphql.errors import invalid
 from controlplane.graphql.loaders import ORGANIZATION, Info, Kind, Request
-from controlplane.graphql.node import Node, key_of, parts_of
+from controlplane.graphql.node import Node
 from controlplane.graphql.paging import (
     After,
     Before,
@@ -74,26 +74,13 @@ class AuditEvent(Node):
     @strawberry.field
     async def why(self, info: Info) -> Why:
         """Return its envelope: who caused it, through what, and why."""
-        why = (await _content(info, self.number)).why
+        why = (await info.context.loaded(_contents, self.number)).why
         return Why(**{name: why[name] for name in Why.__annotations__})
 
     @strawberry.field
     async def data(self, info: Info) -> JSON:
         """Return its content; values over 16 KB as {"truncated_bytes": n}, names sealed."""
-        return (await _content(info, self.number)).data
-
-
-async def _content(info: Info, number: int) -> Content:
-    request = info.context
-    loader = request.loaders.get(Content)
-    if loader is None:
-
-        async def load(numbers: list[int]) -> list[Content]:
-            return await _contents(request, numbers)
-
-        loader = request.loaders[Content] = DataLoader(load)
-    content: Content = await loader.load(number)
-    return content
+        return (await info.context.loaded(_contents, self.number)).data
 
 
 async def _contents(request: Request, numbers: list[int]) -> list[Content]:

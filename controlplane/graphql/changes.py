@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -11,9 +11,9 @@ from strawberry.utils.str_converters import to_camel_case
 
 from controlplane.commands import Answer, Command, execute
 from controlplane.context import Caller
+from controlplane.global_id import global_id
 from controlplane.graphql.errors import NOTHING_RENAMED, RefusedError, Rejected, rejected
 from controlplane.graphql.loaders import Info, Key, Kind, one
-from controlplane.graphql.node import global_id
 from controlplane.graphql.scalars import Position
 from controlplane.store.projector import ReadModelsBehindError
 from domain.aggregate import DomainError
@@ -82,6 +82,9 @@ Secret = Annotated[
 class Changed:
     """What a command did, or after a dry run would do."""
 
+    kinds: ClassVar[tuple[Kind[Any], ...]]
+    """What it is about: the first event of one of these kinds says which."""
+
     kind: strawberry.Private[Kind[Any]]
     key: strawberry.Private[Key]
     answer: strawberry.Private[Answer]
@@ -91,7 +94,7 @@ class Changed:
         """Return the id of what it was done to; null after a dry run."""
         if self.answer.outcome.position is None:
             return None
-        return global_id(self.kind.name, self.key[1:])
+        return strawberry.ID(global_id(self.kind.name, self.key[1:]))
 
     @strawberry.field
     def position(self, info: Info) -> Position | None:
@@ -143,14 +146,13 @@ C = TypeVar("C", bound=Changed)
 async def change(
     info: Info,
     payload: type[C],
-    kind: Kind[Any],
     asked: Asked,
     command: Callable[[], Command],
     *,
     renamed: Mapping[str, str] = NOTHING_RENAMED,
     by: Caller | None = None,
 ) -> C | Rejected:
-    """Execute the command that the input asks for; `kind` is what the payload is about.
+    """Execute the command that the input asks for.
 
     `command` may raise DomainError for what the input says; `renamed` are fields of the command
     that are elsewhere in the input; `by` is who asks, if not the caller. Raises UnavailableError.
@@ -163,7 +165,8 @@ async def change(
         answer = await execute(command(), context, dry_run=asked.dry_run)
     except DomainError as refusal:
         return rejected(refusal, renamed)
-    return payload(kind=kind, key=_key(kind, answer), answer=answer)
+    kind, key = _about(payload.kinds, answer)
+    return payload(kind=kind, key=key, answer=answer)
 
 
 def mutation(resolver: Callable[..., Awaitable[C | Rejected]]) -> StrawberryField:
@@ -176,9 +179,10 @@ def mutation(resolver: Callable[..., Awaitable[C | Rejected]]) -> StrawberryFiel
     return strawberry.mutation(resolver, graphql_type=Annotated[answered, result])
 
 
-def _key(kind: Kind[Any], answer: Answer) -> Key:
+def _about(kinds: tuple[Kind[Any], ...], answer: Answer) -> tuple[Kind[Any], Key]:
     for event in answer.outcome.events:
-        found = kind.key_in(event)
-        if found is not None:
-            return (UUID(event.why["organization"]), *found)
-    raise AssertionError(f"No event of the command is about a {kind.name}.")
+        for kind in kinds:
+            found = kind.key_in(event)
+            if found is not None:
+                return kind, (UUID(event.why["organization"]), *found)
+    raise AssertionError(f"No event of the command is about {kinds}.")

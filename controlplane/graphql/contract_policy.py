@@ -7,13 +7,14 @@ import orjson
 import strawberry
 
 from controlplane.commands.contract_policy import SetContractPolicy
+from controlplane.global_id import named_key
 from controlplane.graphql import visibility
 from controlplane.graphql.changes import AskedAtVersion, Changed, change, mutation
 from controlplane.graphql.enums import Role
 from controlplane.graphql.errors import Rejected, invalid
 from controlplane.graphql.findings import FindingLevel
-from controlplane.graphql.loaders import Info, Kind
-from controlplane.graphql.node import named_key, named_or_none
+from controlplane.graphql.loaders import Info
+from controlplane.graphql.node import named_or_none
 from controlplane.graphql.organization import ORGANIZATION
 from controlplane.graphql.product import PRODUCT
 from domain import contract_policy
@@ -150,6 +151,8 @@ class SetContractPolicyInput(AskedAtVersion):
 class ContractPolicyChanged(Changed):
     """What holds from now on."""
 
+    kinds = (ORGANIZATION, PRODUCT)
+
     @strawberry.field
     async def policy(self, info: Info) -> ContractPolicy | None:
         """Return what is in force for the product, or the organization; null after a dry run."""
@@ -235,11 +238,9 @@ class ContractPolicyMutations:
         self, info: Info, input: SetContractPolicyInput
     ) -> ContractPolicyChanged | Rejected:
         """Decide what contracts have to keep to from now on; needs contract:govern."""
-        kind: Kind[Any] = ORGANIZATION if input.product_id is None else PRODUCT
         return await change(
             info,
             ContractPolicyChanged,
-            kind,
             input,
             lambda: SetContractPolicy(
                 product_id=named_or_none(input.product_id, "ApiProduct", "product_id"),

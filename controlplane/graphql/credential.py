@@ -13,12 +13,13 @@ from controlplane.commands.credential import (
     RevokeCredential,
     RotateCredential,
 )
+from controlplane.global_id import named_key
 from controlplane.graphql import subscription, visibility
 from controlplane.graphql.changes import AskedAtVersion, Changed, Issued, change, mutation
 from controlplane.graphql.enums import CredentialState, HashAlgorithm
 from controlplane.graphql.errors import Rejected, not_permitted
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, first_where, one
-from controlplane.graphql.node import Node, named, named_key
+from controlplane.graphql.node import Node, named
 from controlplane.graphql.paging import Connection, Listing
 from domain.aggregate import Aggregate
 from domain.credential import SERVABLE
@@ -215,6 +216,8 @@ class RevokeCredentialInput(AskedAtVersion):
 class CredentialIssued(Issued):
     """The credential, with the key as the secret."""
 
+    kinds = (CREDENTIAL,)
+
     @strawberry.field
     async def credential(self, info: Info) -> Credential | None:
         """Return the credential; null after a dry run."""
@@ -224,6 +227,8 @@ class CredentialIssued(Issued):
 @strawberry.type
 class CredentialChanged(Changed):
     """The credential, and what happened to it."""
+
+    kinds = (CREDENTIAL,)
 
     @strawberry.field
     async def credential(self, info: Info) -> Credential | None:
@@ -250,7 +255,6 @@ class CredentialMutations:
         return await change(
             info,
             CredentialIssued,
-            CREDENTIAL,
             input,
             lambda: IssueCredential(
                 subscription_id=named(input.subscription_id, "Subscription", "subscription_id"),
@@ -271,7 +275,6 @@ class CredentialMutations:
         return await change(
             info,
             CredentialIssued,
-            CREDENTIAL,
             input,
             lambda: RotateCredential(
                 **_named(input.credential_id),
@@ -291,7 +294,6 @@ class CredentialMutations:
         return await change(
             info,
             CredentialChanged,
-            CREDENTIAL,
             input,
             lambda: ImportCredential(
                 subscription_id=named(input.subscription_id, "Subscription", "subscription_id"),
@@ -311,7 +313,6 @@ class CredentialMutations:
         return await change(
             info,
             CredentialChanged,
-            CREDENTIAL,
             input,
             lambda: RevokeCredential(**_named(input.credential_id), **input.said()),
             renamed={"subscription_id": "credential_id"},

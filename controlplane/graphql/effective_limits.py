@@ -2,22 +2,26 @@
 
 from datetime import datetime
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import orjson
 import strawberry
 from asyncpg import Record
 
+from controlplane.global_id import named_key
 from controlplane.graphql.enums import described
 from controlplane.graphql.errors import invalid
 from controlplane.graphql.loaders import Info, Key, one
-from controlplane.graphql.node import named_key
 from controlplane.graphql.plan_terms import Quota, RateLimit, quota_of, rate_limit_of
 from controlplane.graphql.scalars import Position
 from controlplane.graphql.subscription import SUBSCRIPTION
 from controlplane.graphql.version import OPERATION, VERSION
 from domain.plan import Plan
+from domain.routing import WHOLE_GRAPHQL
+
+Overridable: TypeAlias = tuple[str, list[str]]
+"""A product, and by which names a plan may limit an operation of it, that which counts first."""
 
 
 class LimitLevel(Enum):
@@ -76,14 +80,15 @@ class LimitQueries:
     ) -> list[EffectiveLimit] | None:
         """Explain which limits hold for calls of an operation, null if the caller sees no such.
 
-        An operation with a rate limit of its own has none of the plan's, and so with the quota.
+        An operation with a rate limit of its own has none of the plan's, and so with the quota. A
+        field of a GraphQL API without one has that of `POST /`, which is the whole API.
         """
         key = named_key(subscription, "Subscription", ("uuid",))
         own = info.context.caller.organization_id
         subscribed = await one(info, SUBSCRIPTION, (own, *(key or (None,))))
         if subscribed is None:
             return None
-        override_of: tuple[str, str] | None = None
+        override_of: Overridable | None = None
         if operation is not None:
             override_of = await _operation(info, operation)
             if override_of is None:
@@ -95,7 +100,7 @@ class LimitQueries:
 
 
 async def limits_of(
-    info: Info, plan_version_key: Key, override_of: tuple[str, str] | None = None
+    info: Info, plan_version_key: Key, override_of: Overridable | None = None
 ) -> list[EffectiveLimit]:
     """Return the limits of a version of a plan, or those of a product's operation under it."""
     rows = await info.context.fetch(
@@ -115,8 +120,8 @@ async def _sells(info: Info, plan_key: Key, product_id: str) -> bool:
     return bool(rows)
 
 
-async def _operation(info: Info, id_: str) -> tuple[str, str] | None:
-    """Return the product and the contract's id of an operation, None of one that is not seen."""
+async def _operation(info: Info, id_: str) -> Overridable | None:
+    """Return by which names plans limit an operation, None of one that is not seen."""
     key = named_key(id_, "Operation", ("uuid", "bigint"))
     if key is None:
         raise invalid("That is not the id of an Operation.")
@@ -125,19 +130,16 @@ async def _operation(info: Info, id_: str) -> tuple[str, str] | None:
     version = await one(info, VERSION, (own, key[0]))
     if found is None or version is None:
         return None
-    return str(version.product_key[1]), found.operation_id
+    whole = [WHOLE_GRAPHQL] if version.contract_kind == "GRAPHQL" else []
+    return str(version.product_key[1]), [found.operation_id, *whole]
 
 
-def _explained(row: Record, override_of: tuple[str, str] | None) -> list[EffectiveLimit]:
+def _explained(row: Record, override_of: Overridable | None) -> list[EffectiveLimit]:
     terms = orjson.loads(row["terms"])
-    override = next(
-        (
-            each
-            for each in terms["overrides"]
-            if (each["product_id"], each["operation"]) == override_of
-        ),
-        {"rate_limit": None, "quota": None},
-    )
+    product, names = override_of or ("", [])
+    own = {each["operation"]: each for each in terms["overrides"] if each["product_id"] == product}
+    rate = rate_limit_of(_nearest("rate_limit", names, own))
+    quota = quota_of(_nearest("quota", names, own))
 
     def limit(
         level: LimitLevel, rate_limit: RateLimit | None, quota: Quota | None
@@ -153,7 +155,6 @@ def _explained(row: Record, override_of: tuple[str, str] | None) -> list[Effecti
         )
 
     operation, plan = LimitLevel.OPERATION, LimitLevel.PLAN_VERSION
-    rate, quota = rate_limit_of(override["rate_limit"]), quota_of(override["quota"])
     found = [limit(operation, rate, None)] if rate else []
     if not rate:
         rates = map(rate_limit_of, [terms["rate_limit"], *terms["more_rate_limits"]])
@@ -162,3 +163,7 @@ def _explained(row: Record, override_of: tuple[str, str] | None) -> list[Effecti
         return [*found, limit(operation, None, quota)]
     inherited = quota_of(terms["quota"])
     return [*found, limit(plan, None, inherited)] if inherited else found
+
+
+def _nearest(kind: str, names: list[str], own: dict[str, Any]) -> dict[str, Any] | None:
+    return next((own[name][kind] for name in names if name in own and own[name][kind]), None)

@@ -76,7 +76,11 @@ from domain.gateway_group import (
     GroupProductsInvalidError,
     IntentionInvalidError,
 )
-from domain.invitation import InvitationExpiryPastError, InvitationNotOpenError
+from domain.invitation import (
+    InvitationExpiryPastError,
+    InvitationNotDueError,
+    InvitationNotOpenError,
+)
 from domain.organization import RegistrationClosedError, RegistrationOpenError
 from domain.page import PageNotWithdrawnError, PageSourceInvalidError, PageWithdrawnError
 from domain.plan_life import (
@@ -116,7 +120,9 @@ from domain.subscription_life import (
     ExpiryPastError,
     SubscriptionNotActiveError,
     SubscriptionNotDueError,
+    SubscriptionNotExpiredError,
     SubscriptionNotPendingError,
+    SubscriptionNotRunningError,
     SubscriptionNotSuspendedError,
     SubscriptionOverError,
     SuspensionReasonMissingError,
@@ -181,6 +187,7 @@ class RejectionCode(Enum):
     IDEMPOTENCY_KEY_REUSED = IdempotencyKeyReusedError
     INTENTION_INVALID = IntentionInvalidError
     INVITATION_EXPIRY_PAST = InvitationExpiryPastError
+    INVITATION_NOT_DUE = InvitationNotDueError
     INVITATION_NOT_OPEN = InvitationNotOpenError
     JUDGE_BUSY = JudgeBusyError
     KEYLESS_PLAN_EXISTS = KeylessPlanExistsError
@@ -220,7 +227,9 @@ class RejectionCode(Enum):
     SLUG_INVALID = SlugInvalidError
     SUBSCRIPTION_NOT_ACTIVE = SubscriptionNotActiveError
     SUBSCRIPTION_NOT_DUE = SubscriptionNotDueError
+    SUBSCRIPTION_NOT_EXPIRED = SubscriptionNotExpiredError
     SUBSCRIPTION_NOT_PENDING = SubscriptionNotPendingError
+    SUBSCRIPTION_NOT_RUNNING = SubscriptionNotRunningError
     SUBSCRIPTION_NOT_SUSPENDED = SubscriptionNotSuspendedError
     SUBSCRIPTION_OVER = SubscriptionOverError
     SUCCESSOR_INVALID = SuccessorInvalidError

@@ -45,14 +45,16 @@ class GatewayInput(Asked):
 
     gateway_id: strawberry.ID = strawberry.field(description="The id of the gateway.")
 
-    def meant(self) -> dict[str, Any]:
-        """Return what a command about a gateway is told."""
-        return {"gateway_id": named(self.gateway_id, "Gateway", "gateway_id"), **self.said()}
+    def said(self) -> dict[str, Any]:
+        """Return what every command about a gateway is told."""
+        return {**super().said(), "gateway_id": named(self.gateway_id, "Gateway", "gateway_id")}
 
 
 @strawberry.type
 class GatewayGroupChanged(Changed):
     """The group, and what happened to it."""
+
+    kinds = (GATEWAY_GROUP,)
 
     @strawberry.field
     async def gateway_group(self, info: Info) -> GatewayGroup | None:
@@ -63,6 +65,8 @@ class GatewayGroupChanged(Changed):
 @strawberry.type
 class GatewayChanged(Changed):
     """The gateway, and what happened to it."""
+
+    kinds = (GATEWAY,)
 
     @strawberry.field
     async def gateway(self, info: Info) -> Gateway | None:
@@ -82,7 +86,6 @@ class GatewayMutations:
         return await change(
             info,
             GatewayGroupChanged,
-            GATEWAY_GROUP,
             input,
             lambda: OpenGatewayGroup(
                 slug=input.slug,
@@ -102,7 +105,6 @@ class GatewayMutations:
         return await change(
             info,
             GatewayChanged,
-            GATEWAY,
             input,
             lambda: RegisterGateway(
                 group_id=named(input.group_id, "GatewayGroup", "group_id"),
@@ -117,13 +119,9 @@ class GatewayMutations:
 
         It is missed by nobody, and its token stays: reinstateGateway takes it back.
         """
-        return await change(
-            info, GatewayChanged, GATEWAY, input, lambda: DrainGateway(**input.meant())
-        )
+        return await change(info, GatewayChanged, input, lambda: DrainGateway(**input.said()))
 
     @mutation
     async def reinstate_gateway(self, info: Info, input: GatewayInput) -> GatewayChanged | Rejected:
         """Take a gateway that was drained into service again; needs gateway:register."""
-        return await change(
-            info, GatewayChanged, GATEWAY, input, lambda: ReinstateGateway(**input.meant())
-        )
+        return await change(info, GatewayChanged, input, lambda: ReinstateGateway(**input.said()))

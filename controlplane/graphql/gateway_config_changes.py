@@ -1,40 +1,47 @@
 """What can be decided about the configurations that gateways are handed out."""
 
 from datetime import datetime
+from typing import Any
 
 import strawberry
 
 from controlplane.commands.gateway_config import ConfirmEpoch, IntendConfigShrink, ReleaseConfig
 from controlplane.graphql.changes import Asked, change, mutation
 from controlplane.graphql.errors import Rejected
-from controlplane.graphql.gateway import GATEWAY_GROUP
 from controlplane.graphql.gateway_changes import GatewayGroupChanged
 from controlplane.graphql.loaders import Info
 from controlplane.graphql.node import named
 
 
 @strawberry.input
-class ConfirmEpochInput(Asked):
-    """The epoch in which nothing is missing."""
+class _OfGroup(Asked):
+    """The group that it is about."""
 
     group_id: strawberry.ID = strawberry.field(description="The id of the group.")
+
+    def said(self) -> dict[str, Any]:
+        """Return what every command about a group is told."""
+        return {**super().said(), "group_id": named(self.group_id, "GatewayGroup", "group_id")}
+
+
+@strawberry.input
+class ConfirmEpochInput(_OfGroup):
+    """The epoch in which nothing is missing."""
+
     epoch: int = strawberry.field(
         description="The one that is now: the number before the dot of any Position."
     )
 
 
 @strawberry.input
-class ReleaseConfigInput(Asked):
+class ReleaseConfigInput(_OfGroup):
     """The group whose configuration is right."""
-
-    group_id: strawberry.ID = strawberry.field(description="The id of the group.")
 
 
 @strawberry.input
-class IntendConfigShrinkInput(Asked):
+class IntendConfigShrinkInput(_OfGroup):
     """Until when much will be taken away on purpose; `reason` says why."""
 
-    group_id: strawberry.ID = strawberry.field(description="The id of the group.")
     until: datetime = strawberry.field(description="An instant of the next 7 days.")
 
 
@@ -53,13 +60,8 @@ class GatewayConfigMutations:
         return await change(
             info,
             GatewayGroupChanged,
-            GATEWAY_GROUP,
             input,
-            lambda: ConfirmEpoch(
-                group_id=named(input.group_id, "GatewayGroup", "group_id"),
-                epoch=input.epoch,
-                **input.said(),
-            ),
+            lambda: ConfirmEpoch(epoch=input.epoch, **input.said()),
         )
 
     @mutation
@@ -67,15 +69,7 @@ class GatewayConfigMutations:
         self, info: Info, input: ReleaseConfigInput
     ) -> GatewayGroupChanged | Rejected:
         """Hand out what is held back from a group, because it is right; needs config:decide."""
-        return await change(
-            info,
-            GatewayGroupChanged,
-            GATEWAY_GROUP,
-            input,
-            lambda: ReleaseConfig(
-                group_id=named(input.group_id, "GatewayGroup", "group_id"), **input.said()
-            ),
-        )
+        return await change(info, GatewayGroupChanged, input, lambda: ReleaseConfig(**input.said()))
 
     @mutation
     async def intend_config_shrink(
@@ -85,11 +79,6 @@ class GatewayConfigMutations:
         return await change(
             info,
             GatewayGroupChanged,
-            GATEWAY_GROUP,
             input,
-            lambda: IntendConfigShrink(
-                group_id=named(input.group_id, "GatewayGroup", "group_id"),
-                until=input.until,
-                **input.said(),
-            ),
+            lambda: IntendConfigShrink(until=input.until, **input.said()),
         )

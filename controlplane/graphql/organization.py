@@ -112,6 +112,8 @@ class CloseRegistrationInput(Asked):
 class OrganizationEstablished(Issued):
     """The organization, with the token of its first owner as the secret."""
 
+    kinds = (ORGANIZATION,)
+
     @strawberry.field
     async def organization(self, info: Info) -> Organization | None:
         """Return the organization; null after a dry run."""
@@ -121,6 +123,8 @@ class OrganizationEstablished(Issued):
 @strawberry.type
 class OrganizationChanged(Changed):
     """The organization, and what happened to it."""
+
+    kinds = (ORGANIZATION,)
 
     @strawberry.field
     async def organization(self, info: Info) -> Organization | None:
@@ -140,7 +144,6 @@ class OrganizationMutations:
         return await change(
             info,
             OrganizationEstablished,
-            ORGANIZATION,
             input,
             lambda: EstablishOrganization(slug=input.slug, name=input.name, **input.said()),
         )
@@ -151,11 +154,7 @@ class OrganizationMutations:
     ) -> OrganizationChanged | Rejected:
         """Let visitors register by themselves; needs organization:configure."""
         return await change(
-            info,
-            OrganizationChanged,
-            ORGANIZATION,
-            input,
-            lambda: OpenRegistration(**input.said()),
+            info, OrganizationChanged, input, lambda: OpenRegistration(**input.said())
         )
 
     @mutation
@@ -164,9 +163,5 @@ class OrganizationMutations:
     ) -> OrganizationChanged | Rejected:
         """Let no more visitors register by themselves; needs organization:configure."""
         return await change(
-            info,
-            OrganizationChanged,
-            ORGANIZATION,
-            input,
-            lambda: CloseRegistration(**input.said()),
+            info, OrganizationChanged, input, lambda: CloseRegistration(**input.said())
         )

@@ -1,11 +1,9 @@
 """What can be done about the documentation of products."""
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import strawberry
 
-from controlplane.commands import Command
 from controlplane.commands.page import RestorePage, RewritePage, WithdrawPage, WritePage
 from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change, mutation
 from controlplane.graphql.errors import Rejected
@@ -32,6 +30,10 @@ class PageInput(AskedAtVersion):
 
     page_id: strawberry.ID = strawberry.field(description="The id of the page.")
 
+    def said(self) -> dict[str, Any]:
+        """Return what every command about a page is told."""
+        return {**super().said(), "page_id": named(self.page_id, "Page", "page_id")}
+
 
 @strawberry.input
 class RewritePageInput(PageInput):
@@ -45,21 +47,12 @@ class RewritePageInput(PageInput):
 class PageChanged(Changed):
     """The page, and what happened to it."""
 
+    kinds = (PAGE,)
+
     @strawberry.field
     async def page(self, info: Info) -> Page | None:
         """Return the page; null after a dry run."""
         return await self.node(info, PAGE)
-
-
-async def _about(
-    info: Info, input: PageInput, command: Callable[[Mapping[str, Any]], Command]
-) -> PageChanged | Rejected:
-    """Execute a command about one page; it is given what every such command is told."""
-
-    def asked() -> Command:
-        return command({"page_id": named(input.page_id, "Page", "page_id"), **input.said()})
-
-    return await change(info, PageChanged, PAGE, input, asked)
 
 
 @strawberry.type
@@ -72,7 +65,6 @@ class PageMutations:
         return await change(
             info,
             PageChanged,
-            PAGE,
             input,
             lambda: WritePage(
                 product_id=named(input.product_id, "ApiProduct", "product_id"),
@@ -86,17 +78,19 @@ class PageMutations:
     @mutation
     async def rewrite_page(self, info: Info, input: RewritePageInput) -> PageChanged | Rejected:
         """Write the next version of a page; needs page:write."""
-        title, source = input.title, input.source
-        return await _about(
-            info, input, lambda given: RewritePage(**given, title=title, source=source)
+        return await change(
+            info,
+            PageChanged,
+            input,
+            lambda: RewritePage(**input.said(), title=input.title, source=input.source),
         )
 
     @mutation
     async def withdraw_page(self, info: Info, input: PageInput) -> PageChanged | Rejected:
         """Show a page to the provider only; needs page:write."""
-        return await _about(info, input, lambda given: WithdrawPage(**given))
+        return await change(info, PageChanged, input, lambda: WithdrawPage(**input.said()))
 
     @mutation
     async def restore_page(self, info: Info, input: PageInput) -> PageChanged | Rejected:
         """Put a withdrawn page back; needs page:write."""
-        return await _about(info, input, lambda given: RestorePage(**given))
+        return await change(info, PageChanged, input, lambda: RestorePage(**input.said()))

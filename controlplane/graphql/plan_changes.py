@@ -1,12 +1,10 @@
 """What can be done about plans, from the first idea until they are closed."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
 import strawberry
 
-from controlplane.commands import Command
 from controlplane.commands.plan import (
     ChoosePlanAudience,
     ClosePlan,
@@ -53,6 +51,10 @@ class PlanInput(AskedAtVersion):
 
     plan_id: strawberry.ID = strawberry.field(description="The id of the plan.")
 
+    def said(self) -> dict[str, Any]:
+        """Return what every command about a plan is told."""
+        return {**super().said(), "plan_id": named(self.plan_id, "Plan", "plan_id")}
+
 
 @strawberry.input
 class RenamePlanInput(PlanInput):
@@ -67,23 +69,22 @@ class ChoosePlanAudienceInput(Audience, PlanInput):
 
 
 @strawberry.input
-class DraftPlanVersionInput(AskedAtVersion):
+class DraftPlanVersionInput(PlanInput):
     """The terms to write down."""
 
-    plan_id: strawberry.ID = strawberry.field(description="The id of the plan.")
     terms: PlanTermsInput = strawberry.field(description="What the next version promises.")
 
 
 @strawberry.input
-class PublishPlanVersionInput(AskedAtVersion):
+class PublishPlanVersionInput(PlanInput):
     """The plan whose draft goes on sale."""
-
-    plan_id: strawberry.ID = strawberry.field(description="The id of the plan.")
 
 
 @strawberry.type
 class PlanChanged(Changed):
     """The plan, and what happened to it."""
+
+    kinds = (PLAN,)
 
     @strawberry.field
     async def plan(self, info: Info) -> Plan | None:
@@ -93,19 +94,6 @@ class PlanChanged(Changed):
 
 _OF_TERMS = {each.name: f"terms.{each.name}" for each in fields(PlanTerms)}
 """Where the input has what a refusal of terms is about."""
-
-
-async def _about(
-    info: Info,
-    input: PlanInput | DraftPlanVersionInput | PublishPlanVersionInput,
-    command: Callable[[Mapping[str, Any]], Command],
-) -> PlanChanged | Rejected:
-    """Execute a command about one plan; it is given what every such command is told."""
-
-    def asked() -> Command:
-        return command({"plan_id": named(input.plan_id, "Plan", "plan_id"), **input.said()})
-
-    return await change(info, PlanChanged, PLAN, input, asked, renamed=_OF_TERMS)
 
 
 @strawberry.type
@@ -118,7 +106,6 @@ class PlanMutations:
         return await change(
             info,
             PlanChanged,
-            PLAN,
             input,
             lambda: DefinePlan(
                 slug=input.slug,
@@ -135,19 +122,21 @@ class PlanMutations:
     @mutation
     async def rename_plan(self, info: Info, input: RenamePlanInput) -> PlanChanged | Rejected:
         """Give a plan another name for people; needs plan:define."""
-        name = input.name
-        return await _about(info, input, lambda given: RenamePlan(**given, name=name))
+        return await change(
+            info, PlanChanged, input, lambda: RenamePlan(**input.said(), name=input.name)
+        )
 
     @mutation
     async def choose_plan_audience(
         self, info: Info, input: ChoosePlanAudienceInput
     ) -> PlanChanged | Rejected:
         """Say who finds a plan and may subscribe; needs plan:publish."""
-        return await _about(
+        return await change(
             info,
+            PlanChanged,
             input,
-            lambda given: ChoosePlanAudience(
-                **given, visibility=input.visibility, team_ids=named_teams(input.team_ids)
+            lambda: ChoosePlanAudience(
+                **input.said(), visibility=input.visibility, team_ids=named_teams(input.team_ids)
             ),
         )
 
@@ -157,15 +146,17 @@ class PlanMutations:
     ) -> PlanChanged | Rejected:
         """Write the terms of the next version down, in place of a draft; needs plan:define."""
         agreement = input.terms.agreement
-        return await _about(
+        return await change(
             info,
+            PlanChanged,
             input,
-            lambda given: DraftPlanVersion(
-                **given,
+            lambda: DraftPlanVersion(
+                **input.said(),
                 terms=read_terms(input.terms),
                 agreement_revision=agreement.revision if agreement else "",
                 agreement_text=agreement.text if agreement else "",
             ),
+            renamed=_OF_TERMS,
         )
 
     @mutation
@@ -173,21 +164,23 @@ class PlanMutations:
         self, info: Info, input: PublishPlanVersionInput
     ) -> PlanChanged | Rejected:
         """Sell the drafted terms from now on; needs plan:publish."""
-        return await _about(info, input, lambda given: PublishPlanVersion(**given))
+        return await change(info, PlanChanged, input, lambda: PublishPlanVersion(**input.said()))
 
     @mutation
     async def deprecate_plan(self, info: Info, input: PlanInput) -> PlanChanged | Rejected:
         """Advise against a plan that is still sold; needs plan:publish."""
-        return await _about(info, input, lambda given: DeprecatePlan(**given))
+        return await change(info, PlanChanged, input, lambda: DeprecatePlan(**input.said()))
 
     @mutation
     async def withdraw_plan_deprecation(
         self, info: Info, input: PlanInput
     ) -> PlanChanged | Rejected:
         """Recommend a deprecated plan again; needs plan:publish."""
-        return await _about(info, input, lambda given: WithdrawPlanDeprecation(**given))
+        return await change(
+            info, PlanChanged, input, lambda: WithdrawPlanDeprecation(**input.said())
+        )
 
     @mutation
     async def close_plan(self, info: Info, input: PlanInput) -> PlanChanged | Rejected:
         """Take no new subscriptions, for ever; needs plan:publish."""
-        return await _about(info, input, lambda given: ClosePlan(**given))
+        return await change(info, PlanChanged, input, lambda: ClosePlan(**input.said()))

@@ -1,12 +1,10 @@
 """What can be done about products, from the first description to the end."""
 
-from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import strawberry
 
-from controlplane.commands import Command
 from controlplane.commands.api_product import (
     ChooseProductAudience,
     DefineProduct,
@@ -55,9 +53,13 @@ class ProductInput(AskedAtVersion):
 
     product_id: strawberry.ID = strawberry.field(description="The id of the product.")
 
+    def said(self) -> dict[str, Any]:
+        """Return what every command about a product is told."""
+        return {**super().said(), "product_id": named(self.product_id, "ApiProduct", "product_id")}
+
 
 @strawberry.input
-class PublishProductInput(AskedAtVersion):
+class PublishProductInput(ProductInput):
     """The product to show in the catalogue."""
 
     product_id: strawberry.ID = strawberry.field(description="The id of the draft product.")
@@ -109,24 +111,12 @@ class ProductSunsetInput(ProductInput):
 class ProductChanged(Changed):
     """The product, and what happened to it."""
 
+    kinds = (PRODUCT,)
+
     @strawberry.field
     async def product(self, info: Info) -> ApiProduct | None:
         """Return the product; null after a dry run."""
         return await self.node(info, PRODUCT)
-
-
-async def _about(
-    info: Info,
-    input: ProductInput | PublishProductInput,
-    command: Callable[[Mapping[str, Any]], Command],
-) -> ProductChanged | Rejected:
-    """Execute a command about one product; it is given what every such command is told."""
-
-    def asked() -> Command:
-        product_id = named(input.product_id, "ApiProduct", "product_id")
-        return command({"product_id": product_id, **input.said()})
-
-    return await change(info, ProductChanged, PRODUCT, input, asked)
 
 
 @strawberry.type
@@ -141,7 +131,6 @@ class ProductMutations:
         return await change(
             info,
             ProductChanged,
-            PRODUCT,
             input,
             lambda: DefineProduct(
                 slug=input.slug,
@@ -158,36 +147,40 @@ class ProductMutations:
         self, info: Info, input: DescribeProductInput
     ) -> ProductChanged | Rejected:
         """Give a product another name and description; needs product:define."""
-        name, description = input.name, input.description
-        return await _about(
+        return await change(
             info,
+            ProductChanged,
             input,
-            lambda given: DescribeProduct(**given, name=name, description=description),
+            lambda: DescribeProduct(**input.said(), name=input.name, description=input.description),
         )
 
     @mutation
     async def tag_product(self, info: Info, input: TagProductInput) -> ProductChanged | Rejected:
         """Put a product under tags; needs product:define."""
-        tags = tuple(input.tags)
-        return await _about(info, input, lambda given: TagProduct(**given, tags=tags))
+        return await change(
+            info, ProductChanged, input, lambda: TagProduct(**input.said(), tags=tuple(input.tags))
+        )
 
     @mutation
     async def name_product_owner(
         self, info: Info, input: NameProductOwnerInput
     ) -> ProductChanged | Rejected:
         """Say who answers for a product; needs product:define."""
-        return await _about(info, input, lambda given: NameProductOwner(**given, owner=input.owner))
+        return await change(
+            info, ProductChanged, input, lambda: NameProductOwner(**input.said(), owner=input.owner)
+        )
 
     @mutation
     async def choose_product_audience(
         self, info: Info, input: ChooseProductAudienceInput
     ) -> ProductChanged | Rejected:
         """Say who finds a product; needs product:publish."""
-        return await _about(
+        return await change(
             info,
+            ProductChanged,
             input,
-            lambda given: ChooseProductAudience(
-                **given, visibility=input.visibility, team_ids=named_teams(input.team_ids)
+            lambda: ChooseProductAudience(
+                **input.said(), visibility=input.visibility, team_ids=named_teams(input.team_ids)
             ),
         )
 
@@ -196,21 +189,23 @@ class ProductMutations:
         self, info: Info, input: PublishProductInput
     ) -> ProductChanged | Rejected:
         """Show a draft product in the catalogue; needs product:publish."""
-        return await _about(info, input, lambda given: PublishProduct(**given))
+        return await change(info, ProductChanged, input, lambda: PublishProduct(**input.said()))
 
     @mutation
     async def withdraw_product(self, info: Info, input: ProductInput) -> ProductChanged | Rejected:
         """Make a product that was published by mistake a draft; needs product:publish."""
-        return await _about(info, input, lambda given: WithdrawProduct(**given))
+        return await change(info, ProductChanged, input, lambda: WithdrawProduct(**input.said()))
 
     @mutation
     async def deprecate_product(
         self, info: Info, input: ProductSunsetInput
     ) -> ProductChanged | Rejected:
         """Advise against a published product; needs product:publish."""
-        sunset_at = input.sunset_at
-        return await _about(
-            info, input, lambda given: DeprecateProduct(**given, sunset_at=sunset_at)
+        return await change(
+            info,
+            ProductChanged,
+            input,
+            lambda: DeprecateProduct(**input.said(), sunset_at=input.sunset_at),
         )
 
     @mutation
@@ -218,9 +213,11 @@ class ProductMutations:
         self, info: Info, input: ProductSunsetInput
     ) -> ProductChanged | Rejected:
         """Set, move or lift the sunset of a product; needs product:publish."""
-        sunset_at = input.sunset_at
-        return await _about(
-            info, input, lambda given: ScheduleProductSunset(**given, sunset_at=sunset_at)
+        return await change(
+            info,
+            ProductChanged,
+            input,
+            lambda: ScheduleProductSunset(**input.said(), sunset_at=input.sunset_at),
         )
 
     @mutation
@@ -228,14 +225,16 @@ class ProductMutations:
         self, info: Info, input: ProductInput
     ) -> ProductChanged | Rejected:
         """Recommend a deprecated product again; needs product:publish."""
-        return await _about(info, input, lambda given: WithdrawProductDeprecation(**given))
+        return await change(
+            info, ProductChanged, input, lambda: WithdrawProductDeprecation(**input.said())
+        )
 
     @mutation
     async def retire_product(self, info: Info, input: ProductInput) -> ProductChanged | Rejected:
         """Serve a deprecated product no more, after its sunset; needs product:publish."""
-        return await _about(info, input, lambda given: RetireProduct(**given))
+        return await change(info, ProductChanged, input, lambda: RetireProduct(**input.said()))
 
     @mutation
     async def reinstate_product(self, info: Info, input: ProductInput) -> ProductChanged | Rejected:
         """Serve a retired product again, deprecated; needs product:publish."""
-        return await _about(info, input, lambda given: ReinstateProduct(**given))
+        return await change(info, ProductChanged, input, lambda: ReinstateProduct(**input.said()))

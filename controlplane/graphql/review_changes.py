@@ -9,10 +9,10 @@ from controlplane.commands.review import (
     ReviseVersion,
     SubmitVersion,
 )
-from controlplane.graphql.changes import mutation
+from controlplane.graphql.changes import change, mutation
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.loaders import Info
-from controlplane.graphql.version_changes import VersionChanged, VersionInput, about_version
+from controlplane.graphql.version_changes import VersionChanged, VersionInput
 
 
 @strawberry.input
@@ -47,17 +47,21 @@ class ReviewMutations:
     @mutation
     async def submit_version(self, info: Info, input: ReviewInput) -> VersionChanged | Rejected:
         """Have a draft version reviewed, with what the gate says; needs version:define."""
-        comment = input.comment
-        return await about_version(
-            info, input, lambda given: SubmitVersion(**given, comment=comment)
+        return await change(
+            info,
+            VersionChanged,
+            input,
+            lambda: SubmitVersion(**input.said(), comment=input.comment),
         )
 
     @mutation
     async def approve_version(self, info: Info, input: ReviewInput) -> VersionChanged | Rejected:
         """Let a submitted version be published; needs version:review."""
-        comment = input.comment
-        return await about_version(
-            info, input, lambda given: ApproveVersion(**given, comment=comment)
+        return await change(
+            info,
+            VersionChanged,
+            input,
+            lambda: ApproveVersion(**input.said(), comment=input.comment),
         )
 
     @mutation
@@ -65,15 +69,17 @@ class ReviewMutations:
         self, info: Info, input: RequestChangesInput
     ) -> VersionChanged | Rejected:
         """Make a submitted version a draft again; needs version:review."""
-        comment = input.comment
-        return await about_version(
-            info, input, lambda given: RequestChanges(**given, comment=comment)
+        return await change(
+            info,
+            VersionChanged,
+            input,
+            lambda: RequestChanges(**input.said(), comment=input.comment),
         )
 
     @mutation
     async def override_gate(self, info: Info, input: VersionInput) -> VersionChanged | Rejected:
         """Let a version pass that the gate refuses, with a reason; needs version:override."""
-        return await about_version(info, input, lambda given: OverrideGate(**given))
+        return await change(info, VersionChanged, input, lambda: OverrideGate(**input.said()))
 
     @mutation
     async def revise_version(
@@ -83,7 +89,9 @@ class ReviewMutations:
 
         What was published is corrected only so that it breaks nobody.
         """
-        document = input.document.encode()
-        return await about_version(
-            info, input, lambda given: ReviseVersion(**given, document=document)
+        return await change(
+            info,
+            VersionChanged,
+            input,
+            lambda: ReviseVersion(**input.said(), document=input.document.encode()),
         )

@@ -7,6 +7,7 @@ import strawberry
 from graphql import GraphQLNamedType, GraphQLSchema, Undefined, print_schema
 from strawberry.schema.config import StrawberryConfig
 
+from controlplane.global_id import key_of, parts_of
 from controlplane.graphql.access_token import (
     ACCESS_TOKEN,
     AccessTokenMutations,
@@ -33,15 +34,12 @@ from controlplane.graphql.gateway import (
 from controlplane.graphql.gateway_changes import GatewayMutations
 from controlplane.graphql.gateway_config_changes import GatewayConfigMutations
 from controlplane.graphql.impact import ImpactQueries
-from controlplane.graphql.invitation import (
-    INVITATION,
-    InvitationMutations,
-    InvitationQueries,
-)
+from controlplane.graphql.invitation import INVITATION, InvitationQueries
+from controlplane.graphql.invitation_changes import InvitationMutations
 from controlplane.graphql.live import Live
 from controlplane.graphql.loaders import Info, Kind, one_anywhere
 from controlplane.graphql.moment import has_history
-from controlplane.graphql.node import Node, key_of, parts_of
+from controlplane.graphql.node import Node
 from controlplane.graphql.organization import (
     ORGANIZATION,
     OrganizationMutations,

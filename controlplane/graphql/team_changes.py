@@ -1,13 +1,11 @@
 """What can be done about teams of consumers, and the people in them."""
 
-from collections.abc import Awaitable
 from typing import Any
 
 import strawberry
 
 from controlplane.commands.team import (
     ChangeTeamRole,
-    DeveloperCommand,
     ForgetPerson,
     FormTeam,
     LeaveTeam,
@@ -58,6 +56,13 @@ class DeveloperInput(AskedAtVersion):
 
     developer_id: strawberry.ID = strawberry.field(description="The id of the developer.")
 
+    def said(self) -> dict[str, Any]:
+        """Return what every command about a person is told."""
+        return {
+            **super().said(),
+            "developer_id": named(self.developer_id, "Developer", "developer_id"),
+        }
+
 
 @strawberry.input
 class ChangeTeamRoleInput(DeveloperInput):
@@ -85,6 +90,8 @@ class LeaveTeamInput(Asked):
 class TeamChanged(Changed):
     """The team, and what happened to it."""
 
+    kinds = (TEAM,)
+
     @strawberry.field
     async def team(self, info: Info) -> Team | None:
         """Return the team; null after a dry run."""
@@ -95,29 +102,12 @@ class TeamChanged(Changed):
 class DeveloperChanged(Changed):
     """The developer, and what happened to them."""
 
+    kinds = (DEVELOPER,)
+
     @strawberry.field
     async def developer(self, info: Info) -> Developer | None:
         """Return the developer; null after a dry run."""
         return await self.node(info, DEVELOPER)
-
-
-def _about(
-    command: type[DeveloperCommand],
-    info: Info,
-    input: DeveloperInput,
-    **more: Any,  # noqa: ANN401  # fields of the command
-) -> Awaitable[DeveloperChanged | Rejected]:
-    return change(
-        info,
-        DeveloperChanged,
-        DEVELOPER,
-        input,
-        lambda: command(
-            developer_id=named(input.developer_id, "Developer", "developer_id"),
-            **input.said(),
-            **more,
-        ),
-    )
 
 
 @strawberry.type
@@ -128,7 +118,7 @@ class TeamMutations:
     async def form_team(self, info: Info, input: FormTeamInput) -> TeamChanged | Rejected:
         """Bring consumers together who share applications; needs team:form."""
         return await change(
-            info, TeamChanged, TEAM, input, lambda: FormTeam(name=input.name, **input.said())
+            info, TeamChanged, input, lambda: FormTeam(name=input.name, **input.said())
         )
 
     @mutation
@@ -139,7 +129,6 @@ class TeamMutations:
         return await change(
             info,
             DeveloperChanged,
-            DEVELOPER,
             input,
             lambda: RegisterDeveloper(
                 team_id=named(input.team_id, "Team", "team_id"),
@@ -156,7 +145,6 @@ class TeamMutations:
         return await change(
             info,
             TeamChanged,
-            TEAM,
             input,
             lambda: RenameTeam(
                 team_id=named(input.team_id, "Team", "team_id"), name=input.name, **input.said()
@@ -168,7 +156,9 @@ class TeamMutations:
         self, info: Info, input: ChangeTeamRoleInput
     ) -> DeveloperChanged | Rejected:
         """Give a person another role; needs team:manage, and of the team an administrator."""
-        return await _about(ChangeTeamRole, info, input, role=input.role)
+        return await change(
+            info, DeveloperChanged, input, lambda: ChangeTeamRole(**input.said(), role=input.role)
+        )
 
     @mutation
     async def remove_developer(
@@ -178,7 +168,7 @@ class TeamMutations:
 
         Needs team:manage, and of the team an administrator.
         """
-        return await _about(RemoveDeveloper, info, input)
+        return await change(info, DeveloperChanged, input, lambda: RemoveDeveloper(**input.said()))
 
     @mutation
     async def leave_team(self, info: Info, input: LeaveTeamInput) -> DeveloperChanged | Rejected:
@@ -186,9 +176,7 @@ class TeamMutations:
 
         Needs team:leave, and the token of a person.
         """
-        return await change(
-            info, DeveloperChanged, DEVELOPER, input, lambda: LeaveTeam(**input.said())
-        )
+        return await change(info, DeveloperChanged, input, lambda: LeaveTeam(**input.said()))
 
     @mutation
     async def forget_person(
@@ -198,4 +186,4 @@ class TeamMutations:
 
         Their tokens are revoked. Needs person:forget; people may forget themselves only.
         """
-        return await _about(ForgetPerson, info, input)
+        return await change(info, DeveloperChanged, input, lambda: ForgetPerson(**input.said()))

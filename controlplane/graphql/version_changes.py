@@ -1,12 +1,10 @@
 """What can be done about versions of products, from the first draft to the end."""
 
-from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import strawberry
 
-from controlplane.commands import Command
 from controlplane.commands.api_version import (
     BlockVersion,
     ChooseUpstream,
@@ -63,9 +61,13 @@ class VersionInput(AskedAtVersion):
 
     version_id: strawberry.ID = strawberry.field(description="The id of the version.")
 
+    def said(self) -> dict[str, Any]:
+        """Return what every command about a version is told."""
+        return {**super().said(), "version_id": named(self.version_id, "ApiVersion", "version_id")}
+
 
 @strawberry.input
-class PublishVersionInput(AskedAtVersion):
+class PublishVersionInput(VersionInput):
     """The version that subscribers may call."""
 
     version_id: strawberry.ID = strawberry.field(description="The id of the draft version.")
@@ -113,24 +115,12 @@ class WithdrawUpstreamInput(VersionInput):
 class VersionChanged(Changed):
     """The version, and what happened to it."""
 
+    kinds = (VERSION,)
+
     @strawberry.field
     async def version(self, info: Info) -> ApiVersion | None:
         """Return the version; null after a dry run, and when the caller may not see it."""
         return await self.node(info, VERSION)
-
-
-async def about_version(
-    info: Info,
-    input: VersionInput | PublishVersionInput,
-    command: Callable[[Mapping[str, Any]], Command],
-) -> VersionChanged | Rejected:
-    """Execute a command about one version; it is given what every such command is told."""
-
-    def asked() -> Command:
-        version_id = named(input.version_id, "ApiVersion", "version_id")
-        return command({"version_id": version_id, **input.said()})
-
-    return await change(info, VersionChanged, VERSION, input, asked)
 
 
 @strawberry.type
@@ -145,7 +135,6 @@ class VersionMutations:
         return await change(
             info,
             VersionChanged,
-            VERSION,
             input,
             lambda: DefineVersion(
                 product_id=named(input.product_id, "ApiProduct", "product_id"),
@@ -167,9 +156,11 @@ class VersionMutations:
 
         At any time before the version is retired; gateways do so at once.
         """
-        environment, url = input.environment, input.url
-        return await about_version(
-            info, input, lambda given: ChooseUpstream(**given, environment=environment, url=url)
+        return await change(
+            info,
+            VersionChanged,
+            input,
+            lambda: ChooseUpstream(**input.said(), environment=input.environment, url=input.url),
         )
 
     @mutation
@@ -177,9 +168,11 @@ class VersionMutations:
         self, info: Info, input: WithdrawUpstreamInput
     ) -> VersionChanged | Rejected:
         """Forward the calls of an environment nowhere; needs version:publish."""
-        environment = input.environment
-        return await about_version(
-            info, input, lambda given: WithdrawUpstream(**given, environment=environment)
+        return await change(
+            info,
+            VersionChanged,
+            input,
+            lambda: WithdrawUpstream(**input.said(), environment=input.environment),
         )
 
     @mutation
@@ -187,23 +180,24 @@ class VersionMutations:
         self, info: Info, input: PublishVersionInput
     ) -> VersionChanged | Rejected:
         """Let subscribers call a draft version; needs version:publish."""
-        return await about_version(info, input, lambda given: PublishVersion(**given))
+        return await change(info, VersionChanged, input, lambda: PublishVersion(**input.said()))
 
     @mutation
     async def withdraw_version(self, info: Info, input: VersionInput) -> VersionChanged | Rejected:
         """Make a version that was published by mistake a draft; needs version:publish."""
-        return await about_version(info, input, lambda given: WithdrawVersion(**given))
+        return await change(info, VersionChanged, input, lambda: WithdrawVersion(**input.said()))
 
     @mutation
     async def deprecate_version(
         self, info: Info, input: DeprecateVersionInput
     ) -> VersionChanged | Rejected:
         """Advise against a published version; needs version:publish."""
-        return await about_version(
+        return await change(
             info,
+            VersionChanged,
             input,
-            lambda given: DeprecateVersion(
-                **given,
+            lambda: DeprecateVersion(
+                **input.said(),
                 sunset_at=input.sunset_at,
                 successor_id=named_or_none(input.successor_id, "ApiVersion", "successor_id"),
                 link=input.link,
@@ -215,9 +209,11 @@ class VersionMutations:
         self, info: Info, input: VersionSunsetInput
     ) -> VersionChanged | Rejected:
         """Set, move or lift the sunset of a version; needs version:publish."""
-        sunset_at = input.sunset_at
-        return await about_version(
-            info, input, lambda given: ScheduleVersionSunset(**given, sunset_at=sunset_at)
+        return await change(
+            info,
+            VersionChanged,
+            input,
+            lambda: ScheduleVersionSunset(**input.said(), sunset_at=input.sunset_at),
         )
 
     @mutation
@@ -225,24 +221,26 @@ class VersionMutations:
         self, info: Info, input: VersionInput
     ) -> VersionChanged | Rejected:
         """Recommend a deprecated version again; needs version:publish."""
-        return await about_version(info, input, lambda given: WithdrawVersionDeprecation(**given))
+        return await change(
+            info, VersionChanged, input, lambda: WithdrawVersionDeprecation(**input.said())
+        )
 
     @mutation
     async def retire_version(self, info: Info, input: VersionInput) -> VersionChanged | Rejected:
         """Have no gateway route to a version, after its sunset; needs version:publish."""
-        return await about_version(info, input, lambda given: RetireVersion(**given))
+        return await change(info, VersionChanged, input, lambda: RetireVersion(**input.said()))
 
     @mutation
     async def reinstate_version(self, info: Info, input: VersionInput) -> VersionChanged | Rejected:
         """Route to a retired version again, deprecated; needs version:publish."""
-        return await about_version(info, input, lambda given: ReinstateVersion(**given))
+        return await change(info, VersionChanged, input, lambda: ReinstateVersion(**input.said()))
 
     @mutation
     async def block_version(self, info: Info, input: VersionInput) -> VersionChanged | Rejected:
         """Take a version of any organization off all gateways; needs version:block."""
-        return await about_version(info, input, lambda given: BlockVersion(**given))
+        return await change(info, VersionChanged, input, lambda: BlockVersion(**input.said()))
 
     @mutation
     async def unblock_version(self, info: Info, input: VersionInput) -> VersionChanged | Rejected:
         """Leave a blocked version to its provider again; needs version:block."""
-        return await about_version(info, input, lambda given: UnblockVersion(**given))
+        return await change(info, VersionChanged, input, lambda: UnblockVersion(**input.said()))

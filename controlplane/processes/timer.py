@@ -7,19 +7,19 @@ runs in every process; what two of them ask for at once is one command with one 
 
 import asyncio
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import structlog
 from asyncpg import Record
 from prometheus_client import Gauge
 
 from controlplane.auth import process
-from controlplane.commands import execute
+from controlplane.commands import Command, execute
 from controlplane.commands.gateway import NoteGateway
+from controlplane.commands.invitation import ExpireInvitation
 from controlplane.commands.subscription import ExpireSubscription
 from controlplane.context import Context, Services
 from controlplane.persons import erase
-from controlplane.store import UNREACHABLE, UnavailableError, lent
+from controlplane.store import UNREACHABLE, UnavailableError
 from domain.aggregate import DomainError
 from domain.developer import Developer
 from domain.invitation import Invitation
@@ -30,6 +30,10 @@ ACTOR = "timer"
 _DUE = """
 SELECT organization_id, id, expires_at FROM subscription
 WHERE state IN ('ACTIVE', 'SUSPENDED') AND expires_at <= $1
+ORDER BY expires_at, id LIMIT $2
+"""
+_UNUSED = """
+SELECT organization_id, id FROM invitation WHERE state = 'OPEN' AND expires_at <= $1
 ORDER BY expires_at, id LIMIT $2
 """
 _GATEWAYS = """
@@ -59,11 +63,11 @@ SELECT organization_id, id, developer_id FROM (
     SELECT organization_id, id, id AS developer_id FROM developer WHERE state = 'FORGOTTEN'
     UNION ALL
     SELECT organization_id, id, developer_id FROM invitation
-    WHERE state = 'REVOKED' OR state = 'OPEN' AND expires_at <= $1
+    WHERE state IN ('REVOKED', 'EXPIRED')
 ) AS gone
 WHERE EXISTS (SELECT FROM person_keys AS k
     WHERE k.organization = gone.organization_id AND k.person = gone.developer_id)
-LIMIT $2
+LIMIT $1
 """
 
 log = structlog.get_logger()
@@ -88,10 +92,24 @@ async def expire_subscriptions(services: Services) -> int:
             reason="Its time was over.",
             idempotency_key=f"expire {row['id']} {at.isoformat()}",
         )
-        try:
-            await execute(command, _context(services, row["organization_id"]))
-        except DomainError as refusal:  # it is over, or has another end, and the row is behind
-            log.info("timer.not_expired", subscription=str(row["id"]), why=str(refusal))
+        await _ask(services, row, command)
+    return len(rows)
+
+
+async def expire_invitations(services: Services) -> int:
+    """Record which invitations nobody used in time, at most BATCH; return how many were due.
+
+    Only then is the person's key destroyed: whoever is faster here, or there, is a matter of the
+    stream and not of clocks. Raises UnavailableError.
+    """
+    rows = await _rows(services, _UNUSED, services.now())
+    for row in rows:
+        command = ExpireInvitation(
+            invitation_id=row["id"],
+            reason="Nobody came in time.",
+            idempotency_key=f"expire {row['id']}",
+        )
+        await _ask(services, row, command)
     return len(rows)
 
 
@@ -109,11 +127,8 @@ async def note_gateways(services: Services, stale_s: float, *, listened: bool) -
             cursor=row["cursor"],
             content_hash=row["content_hash"] or "",
         )
-        try:
-            await execute(command, _context(services, row["organization_id"]))
-        except DomainError as refusal:  # another process was faster, and the row is behind
-            log.info("timer.not_noted", gateway=str(row["id"]), why=str(refusal))
-    async with lent(services.pool, services.vault.budget_s) as connection:
+        await _ask(services, row, command)
+    async with services.lend() as connection:
         unwell = await connection.fetchrow(_UNWELL)
     for condition, count in (unwell or {}).items():
         GATEWAYS.labels(condition).set(count)
@@ -123,9 +138,9 @@ async def note_gateways(services: Services, stale_s: float, *, listened: bool) -
 async def erase_persons(services: Services) -> int:
     """Destroy the keys of those who were forgotten or did not come, at most BATCH; count them.
 
-    Raises UnavailableError.
+    It makes good what was cut short after the event. Raises UnavailableError.
     """
-    rows = await _rows(services, _UNREADABLE, services.now())
+    rows = await _rows(services, _UNREADABLE)
     for row in rows:
         found = await services.store.load(row["id"])
         assert isinstance(found, Developer | Invitation)
@@ -142,6 +157,7 @@ async def keep_time(services: Services, stale_s: float) -> None:
         await asyncio.sleep(PAUSE_S)
         try:
             await expire_subscriptions(services)
+            await expire_invitations(services)
             await erase_persons(services)
             await note_gateways(services, stale_s, listened=loop.time() > began_s + stale_s)
         except (UnavailableError, *UNREACHABLE) as error:
@@ -151,9 +167,16 @@ async def keep_time(services: Services, stale_s: float) -> None:
 
 
 async def _rows(services: Services, sql: str, *values: object) -> list[Record]:
-    async with lent(services.pool, services.vault.budget_s) as connection:
+    async with services.lend() as connection:
         return list(await connection.fetch(sql, *values, BATCH))
 
 
-def _context(services: Services, organization_id: UUID) -> Context:
-    return Context(services, process(organization_id, ACTOR, "timer"), str(services.new_id()))
+async def _ask(services: Services, row: Record, command: Command) -> None:
+    """Give a command about a row, which may be behind: another was faster, or it has changed."""
+    caller = process(row["organization_id"], ACTOR, "timer")
+    try:
+        await execute(command, Context(services, caller, str(services.new_id())))
+    except DomainError as refusal:
+        log.info(
+            "timer.refused", command=type(command).__name__, id=str(row["id"]), why=str(refusal)
+        )

@@ -39,8 +39,7 @@ async def replay(
             await rebuild(target, model, lambda _done, _of: None)
         if upto is not None:
             return [
-                Comparison(name, rows, rows, same=True)
-                for name, rows in await _counted(there, models)
+                Comparison(name, 0, rows, same=None) for name, rows in await _counted(there, models)
             ]
         return await _compare(here, there, target, models, last)
 

@@ -1,8 +1,10 @@
 """The service as a process: how it starts, stops, and lives through the death of its parts."""
 
+import asyncio
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -11,6 +13,10 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from structlog.testing import capture_logs
+
+from controlplane.settings import Settings
+from controlplane.workers import Workers
 from tests.processes import START_S, controlplane, eventually, get, serving
 
 
@@ -200,3 +206,23 @@ def test_an_address_that_is_taken_is_one_clear_line(dsn: str) -> None:
     assert said.returncode == 1
     assert said.stderr.count("\n") == 1
     assert f"127.0.0.1:{port}" in said.stderr
+
+
+async def test_a_worker_that_cannot_be_started_now_is_started_later(dsn: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as bound, capture_logs() as logs:
+        workers = Workers(Settings(), dsn, bound, "")
+        died = await asyncio.create_subprocess_exec("true")
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        replacing = asyncio.create_task(workers.replace(0, died))
+        await died.wait()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (bound.fileno(), limits[1]))  # no more files
+        try:
+            async with asyncio.timeout(10):
+                while [each["event"] for each in logs].count("worker.not_started") < 2:
+                    await asyncio.sleep(0.02)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            replacing.cancel()
+            await asyncio.wait([replacing])
+        assert replacing.cancelled()
+        assert any("Too many open files" in str(each) for each in logs)

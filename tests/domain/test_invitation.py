@@ -9,6 +9,7 @@ from domain.developer import TeamRole
 from domain.invitation import (
     Invitation,
     InvitationExpiryPastError,
+    InvitationNotDueError,
     InvitationNotOpenError,
     InvitationState,
     effective,
@@ -59,6 +60,18 @@ def test_an_invitation_expires_by_the_clock(verb: str) -> None:
         getattr(sent(), verb)(at=END, why=WHY)
     assert effective(InvitationState.OPEN, END, END) is InvitationState.EXPIRED
     assert effective(InvitationState.ACCEPTED, END, END) is InvitationState.ACCEPTED
+
+
+def test_that_its_time_is_over_is_recorded_once_and_not_before() -> None:
+    invitation = sent()
+    with pytest.raises(InvitationNotDueError):
+        invitation.expire(at=END - timedelta(microseconds=1), why=WHY)
+    invitation.expire(at=END, why=WHY)
+    assert invitation.pending_events[-1] == Invitation.Expired(ID, 2, END, WHY)
+    with pytest.raises(InvitationNotDueError):
+        invitation.expire(at=END, why=WHY)
+    with pytest.raises(InvitationNotOpenError):  # by a clock that is behind
+        invitation.accept(at=AT, why=WHY)
 
 
 @pytest.mark.parametrize("expires_at", [AT, datetime.max.replace(tzinfo=UTC)])

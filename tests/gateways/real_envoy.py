@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
@@ -61,10 +61,18 @@ class Gateway:
         self, path: str, key: str = "", method: str = "GET", source: str = "", **headers: str
     ) -> Answer:
         """Call through the gateway, from an address; status 0 when nobody answers."""
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if key:
-            sent["X-Api-Key"] = key
-        return call(self.port, path, method, sent, source)
+        return call(self.port, path, method, _sent(key, headers), source)
+
+    def post(
+        self,
+        path: str,
+        body: bytes | Iterable[bytes],
+        key: str = "",
+        source: str = "",
+        **headers: str,
+    ) -> Answer:
+        """Send a body; one that is several is sent in chunks."""
+        return call(self.port, path, "POST", _sent(key, headers), source, body)
 
     def until(self, status: int, path: str, key: str = "", patience_s: float = 10) -> float:
         """Call until the answer has a status; return after how many seconds it had."""
@@ -115,17 +123,23 @@ class Gateway:
             self.process.wait()
 
 
+def _sent(key: str, headers: dict[str, str]) -> dict[str, str]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return {**named, "X-Api-Key": key} if key else named
+
+
 def call(
     port: int,
     path: str,
     method: str = "GET",
     headers: dict[str, str] | None = None,
     source: str = "",
+    body: bytes | Iterable[bytes] = b"",
 ) -> Answer:
     bound = (source, 0) if source else None
     connection = HTTPConnection("127.0.0.1", port, timeout=10, source_address=bound)
     try:
-        connection.request(method, path, headers=headers or {})
+        connection.request(method, path, body=body or None, headers=headers or {})
         response = connection.getresponse()
         named = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, named, response.read())
@@ -149,8 +163,9 @@ class _Echo(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        said = {"path": self.path, "method": self.command, "headers": dict(self.headers.items())}
+        sent = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        headers = dict(self.headers.items())
+        said = {"path": self.path, "method": self.command, "headers": headers, "body": sent}
         body = json.dumps(said).encode()
         self.send_response(int(self.headers.get("X-Answer", 200)))
         self.send_header("Content-Length", str(len(body)))

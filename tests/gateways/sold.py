@@ -38,7 +38,7 @@ class Sold:
         return self._put(routing.PRODUCT, {**routing.product(id_of(slug), slug), **said})
 
     def version(self, product: str, upstream: str, operations: Sequence[str], **said: Any) -> str:
-        """Add a version; an operation is its method and path, which is also its id."""
+        """Add a version; an operation is its method and path, or field: its id, too."""
         number = said.pop("number", "1.0.0")
         row = routing.version(
             id_of(f"{product} {number} {said.get('api', '')}"),
@@ -75,7 +75,7 @@ class Sold:
 
 
 def _operation(id_: str) -> Operation:
-    method, path = id_.split(" ")
+    method, _, path = id_.rpartition(" ")
     return Operation(id_, method, path, "", "", deprecated=False, tags=[])
 
 

@@ -231,7 +231,7 @@ def test_a_deprecated_version_says_so_until_when_and_what_comes_next(edge: Edge)
 def test_graphql_is_one_operation_at_its_base(edge: Edge) -> None:
     product = edge.sold.product("graph")
     url = next(iter(edge.sold.rows[routing.VERSION].values()))["upstreams"]["live"]
-    edge.sold.version(product, f"{url}/graphql", ["POST /"], kind="GRAPHQL")
+    edge.sold.version(product, f"{url}/graphql", ["Query.things"], kind="GRAPHQL")
     key, _ = edge.subscribe(edge.sold.plan("graph", product))
     edge.running.until(404, "/graph/v1", key)
 

@@ -284,6 +284,17 @@ def test_graphql_is_one_operation_at_its_base(edge: Edge) -> None:
     assert edge.status("/graph/v1/more", key, "POST") == 404
 
 
+def test_a_plan_that_limits_a_field_of_graphql_has_everything_but_that_api(edge: Edge) -> None:
+    product = edge.sold.product("fields")
+    edge.sold.version(product, edge.url, ["Query.things"], kind="GRAPHQL")
+    edge.sold.version(product, edge.url, ["GET /things"], api="rest")
+    own = [sold.override(product, "Query.things", limit(1, 60))]
+    key, _ = edge.subscribe(edge.sold.plan("fields", product, overrides=own))
+
+    assert edge.status("/fields/v1", key, "POST") == 403
+    assert edge.status("/fields/rest/v1/things", key) == 200
+
+
 def test_an_upstream_behind_tls_is_called_only_if_it_is_the_one(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     right, wrong = (certified(tmp_path, authority, f"127.0.0.{n}") for n in (1, 9))

@@ -41,14 +41,40 @@ def test_of_two_keyless_plans_of_a_product_one_lets_in() -> None:
     assert told(sold) == [Unserved("plan", second, reason)]
 
 
-def test_own_limits_of_an_operation_that_no_version_routes_hold_nowhere() -> None:
+def test_own_limits_of_an_operation_that_no_version_has_hold_nowhere() -> None:
     sold = selling()
     limits = [override(PETS, each, limit(1, 1)) for each in ("GET /pets", "GET /pest")]
     plan = sold.plan("one", PETS, overrides=limits)
     snapshot = sold.snapshot()
 
     (told,) = unlimited(snapshot["versions"], snapshot["plans"])
-    assert told == Unserved("plan", plan, "No version routes GET /pest, which it limits.")
+    assert told == Unserved("plan", plan, "No version has GET /pest, which it limits.")
+
+
+def test_fields_of_a_graphql_api_are_operations_of_it() -> None:
+    sold = selling()
+    sold.version(FOOD, "https://food.example", ["Query.food"], api="graph", kind="GRAPHQL")
+    names = ["Query.food", "Mutation.food", "POST /", "GET /pets"]
+    plan = sold.plan("one", FOOD, overrides=[override(FOOD, each, limit(1, 1)) for each in names])
+    snapshot = sold.snapshot()
+
+    (told,) = unlimited(snapshot["versions"], snapshot["plans"])
+    assert told == Unserved("plan", plan, "No version has Mutation.food, which it limits.")
+
+
+def test_limits_of_fields_are_held_by_who_reads_them_and_else_refused_and_told() -> None:
+    sold = selling()
+    sold.version(FOOD, "https://food.example", ["Query.food"], api="graph", kind="GRAPHQL")
+    sold.version(FOOD, "https://food.example", ["Query.food"], number="2.0.0", kind="GRAPHQL")
+    plan = sold.plan("one", PETS, FOOD, overrides=[override(FOOD, "Query.food", limit(1, 1))])
+    sold.plan("whole", FOOD, overrides=[override(FOOD, "POST /", limit(1, 1))])
+    found = {
+        vendor: renderer(vendor).render(sold.snapshot(), Site("/etc/gateway"), Memo()).unserved
+        for vendor in RENDERERS
+    }
+
+    reason = "It limits Query.food, and this renderer reads no GraphQL."
+    assert found == {"envoy": (), "haproxy": (Unserved("plan", plan, reason),)}
 
 
 @pytest.mark.parametrize("vendor", RENDERERS)

@@ -50,6 +50,22 @@ def specificity(path: str) -> tuple[tuple[int, int], ...]:
     return tuple(vague(segment) for segment in path.split("/"))
 
 
+def limited_fields(plan: Body, version: Body) -> list[tuple[int, Body]]:
+    """Return which overrides of a plan limit a field of a version's GraphQL API, with their place.
+
+    What such an override does not limit, the one of its route does, and then the plan.
+    """
+    own = [
+        (nth, each)
+        for nth, each in enumerate(plan["overrides"])
+        if each["product"] == version["product"] and each["rate_limit"]
+    ]
+    if not own:
+        return []
+    fields = {name for route in version["routes"] for name in route.get("fields", ())}
+    return [(nth, each) for nth, each in own if each["operation"] in fields]
+
+
 def alike(header: str) -> str:
     """Return an expression for a header, and for what an upstream may take for it (CGI does)."""
     return header.replace("-", "[-_]")

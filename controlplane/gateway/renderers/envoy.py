@@ -5,7 +5,8 @@ A call passes these filters, of which only the first is fixed:
     tokens   verifies a JWT if a plan wants one (envoy_plans)
     digest   hashes the key of the call (envoy_digest.lua)
     keys     finds it among those that begin with the same digit (envoy_keys, envoy_find.lua)
-    plans    decides: 401, 403, 429 beyond a quota, or whose call it is (envoy_decide.lua)
+    plans    decides: 401, 403, 429 beyond a quota, or whose call it is (envoy_decide.lua), and
+             which fields it asks for, if the plan limits some of a GraphQL API (envoy_fields.lua)
     limits   counts it in the buckets of its subscription: 429 (envoy_plans)
 
 The fetched ones change each for itself: a new key is one script of sixteen, and the buckets,
@@ -44,6 +45,7 @@ from controlplane.gateway.renderers import (
 from controlplane.gateway.renderers.envoy_keys import Keys
 from controlplane.gateway.renderers.envoy_listener import bootstrap, listener, shard
 from controlplane.gateway.renderers.envoy_plans import (
+    fields_limited,
     limits_filter,
     plans_filter,
     tokens_filter,
@@ -129,7 +131,8 @@ def _catalogue(
     versions = {row["id"]: row for row in snapshot["versions"]}
     routed = routing(products, versions, snapshot["group"]["environment"], site)
     tokens, refused = tokens_filter(plans, site)
-    filters = [tokens, plans_filter(plans), limits_filter(plans)]
+    fields = fields_limited(plans, versions)
+    filters = [tokens, plans_filter(plans, fields), limits_filter(plans, fields)]
     made = [
         listeners(site),
         resources(CLUSTERS, "", routed.clusters),

@@ -1,38 +1,62 @@
 
 -- Decides: whose call it is, whether the plan has the product, and which limits count it.
--- PLANS: the products of a plan, the name of its limits, and those of operations with their own.
+-- PLANS: the products of a plan, the name of its limits, and those of operations with their own;
+-- of fields of a GraphQL API also how many calls there are at most at once.
 -- KEYLESS: the plan by which calls without a key to a product are let in.
 -- NO_LIMIT: what the filter that counts says of calls that nothing counts.
 -- PROBLEMS: status and body of each answer in place of the API's; CHALLENGE: what a 401 asks for.
 local function refuse(handle, name, header, value)
   local problem = PROBLEMS[name]
+  handle:streamInfo():dynamicMetadata():set("gate", "refused", true)
   local headers = {[":status"] = problem.status, ["content-type"] = "application/problem+json"}
   if problem.status == "401" then headers["www-authenticate"] = CHALLENGE end
   if header then headers[header] = value end
   handle:respond(headers, problem.body)
 end
 
-local function count(headers, plan, product, route, caller)
-  local limits = plan.overrides[product .. " " .. route] or plan.limits
-  if limits then
-    headers:replace("x-gate-limits", limits)
-    headers:replace("x-gate-caller", caller)
+-- Has the fields counted that have limits of their own; returns whether the call asks for others.
+local function count_fields(handle, own)
+  local asked, problem = asked_for(handle)
+  if not asked then return refuse(handle, problem) end
+  local metadata, nth, others = handle:streamInfo():dynamicMetadata(), 0, false
+  for field, calls in pairs(asked) do
+    local limit = own[field]
+    if not limit then
+      others = true
+    elseif calls > limit.most or nth == FIELDS then
+      return refuse(handle, "FIELDS_MANY")
+    else
+      nth = nth + 1
+      metadata:set("gate", "limits-" .. nth, limit.limits)
+      metadata:set("gate", "calls-" .. nth, calls)
+    end
   end
+  return others
 end
 
-local function keyless(handle, headers, product, route)
+local function count(handle, plan, product, version, route, caller)
+  local limits, own = plan.overrides[product .. " " .. route] or plan.limits, plan.fields[version]
+  if own and not count_fields(handle, own) then limits = nil end
+  local headers = handle:headers()
+  if limits then headers:replace("x-gate-limits", limits) end
+  if limits or own then headers:replace("x-gate-caller", caller) end
+end
+
+local function keyless(handle, headers, product, version, route)
   local id = KEYLESS[product]
   if not id then return refuse(handle, "KEY_MISSING") end
   headers:replace("x-plan-id", id)
   local address = handle:streamInfo():downstreamRemoteAddress():gsub(":%d+$", "")
-  count(headers, PLANS[id], product, route, address)
+  count(handle, PLANS[id], product, version, route, address)
 end
 
 local function decide(handle)
-  local product, route = handle:streamInfo():routeName():match("^(%S+) %S+ (%S+)$")
+  local product, version, route = handle:streamInfo():routeName():match("^(%S+) (%S+) (%S+)$")
   if not product then return end -- no such route, which the router says
   local headers = handle:headers()
-  if not headers:get("x-gate-digest") then return keyless(handle, headers, product, route) end
+  if not headers:get("x-gate-digest") then
+    return keyless(handle, headers, product, version, route)
+  end
   local record = headers:get("x-gate-record")
   if not record then
     return refuse(handle, headers:get("x-gate-token") and "NOT_INCLUDED" or "KEY_INVALID")
@@ -50,7 +74,7 @@ local function decide(handle)
   headers:replace("x-subscription-id", subscription)
   headers:replace("x-application-id", application)
   headers:replace("x-plan-id", id)
-  count(headers, plan, product, route, subscription)
+  count(handle, plan, product, version, route, subscription)
 end
 
 function envoy_on_request(handle)
@@ -67,5 +91,5 @@ function envoy_on_response(handle)
     return
   end
   headers:replace("ratelimit", string.format('"default";r=%s;t=%s', left, reset))
-  if headers:get(":status") == "429" then headers:replace("retry-after", reset) end
+  if headers:get(":status") == "429" then headers:replace("retry-after", reset == "0" and "1" or reset) end
 end

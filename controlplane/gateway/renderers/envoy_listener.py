@@ -27,7 +27,7 @@ from controlplane.gateway.renderers.problems import (
     CONTENT_TYPE,
     NO_OPERATION,
     RATE_LIMITED,
-    Problem,
+    TOO_LARGE,
 )
 
 HTTP = "envoy.extensions.filters.http."
@@ -79,14 +79,14 @@ def listener(site: Site) -> Message:
 
 
 def _problems() -> Iterator[Message]:
-    """Yield what Envoy says by itself, in the words of every gateway; scripts say the rest."""
-    # Scripts say the other 429, of calls that they do not have counted.
-    counted = {"header_filter": {"header": {"name": "x-gate-limits", "present_match": True}}}
-    yield _problem(
-        {"and_filter": {"filters": [_status(RATE_LIMITED.status), counted]}}, RATE_LIMITED
+    """Yield what scripts say, as they say it, and Envoy itself in the words of every gateway."""
+    refused = {"filter": "gate", "path": [{"key": "refused"}], "value": {"bool_match": True}}
+    yield _answer(
+        {"metadata_filter": {"matcher": refused, "match_if_key_not_found": False}},
+        "%LOCAL_REPLY_BODY%",
     )
-    for each in (NO_OPERATION, *BY_THEMSELVES):
-        yield _problem(_status(each.status), each)
+    for each in (NO_OPERATION, TOO_LARGE, RATE_LIMITED, *BY_THEMSELVES):
+        yield _answer(_status(each.status), each.body)
 
 
 def _status(status: int) -> Message:
@@ -94,8 +94,8 @@ def _status(status: int) -> Message:
     return {"status_code_filter": {"comparison": {"value": value}}}
 
 
-def _problem(when: Message, problem: Problem) -> Message:
-    body = {"text_format_source": {"inline_string": problem.body}, "content_type": CONTENT_TYPE}
+def _answer(when: Message, text: str) -> Message:
+    body = {"text_format_source": {"inline_string": text}, "content_type": CONTENT_TYPE}
     return {"filter": when, "body_format_override": body}
 
 

@@ -3,9 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
-from controlplane.gateway.renderers import RenderedInvalidError, Site, problems
+from controlplane.gateway.renderers import (
+    RenderedInvalidError,
+    Site,
+    limited_fields,
+    problems,
+)
 from controlplane.gateway.renderers.envoy_keys import Provider, script
 from controlplane.gateway.renderers.envoy_resource import Message, lua_filter, typed
 from domain.plan_terms import AuthKind
@@ -17,21 +22,40 @@ BUCKETS = 100_000
 """Of one limit: beyond so many callers, who was not seen for longest begins with a full bucket."""
 CALLS_MAX = 2**32 - 1
 FILL_S_MIN = 0.05
+FIELDS = 10
+"""So many limited fields of a GraphQL API one call may ask for; every call is asked for each."""
+BODY_BYTES, DOCUMENT_BYTES = 128 * 1024, 32 * 1024
+"""What is read of a call that may ask for such fields: 13 ms of a worker at the worst."""
 LEEWAY_S = 30
 _ID = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
+_FIELD = re.compile(r"(Query|Mutation|Subscription)\.[_A-Za-z][_0-9A-Za-z]*", re.ASCII)
+Fields: TypeAlias = Mapping[str, Mapping[str, list[tuple[int, Body]]]]
+"""Which overrides limit fields, with their place among all, by the plan and by the version."""
 ALWAYS = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
 
 
 _PROBLEMS = "".join(
     f"{name}={{status='{each.status}',body='{each.body}'}},\n"
-    for name in ("KEY_MISSING", "KEY_INVALID", "NOT_INCLUDED", "OVER_QUOTA", "UNDECIDED")
+    for name in (
+        "DOCUMENT_UNREAD",
+        "FIELDS_MANY",
+        "KEY_MISSING",
+        "KEY_INVALID",
+        "NOT_INCLUDED",
+        "NOT_JSON",
+        "OVER_QUOTA",
+        "TOO_LARGE",
+        "UNDECIDED",
+    )
     for each in (getattr(problems, name),)
 )
 
 
-def plans_filter(plans: Mapping[str, Body]) -> Message:
+def plans_filter(plans: Mapping[str, Body], fields: "Fields") -> Message:
     """Return the filter that decides."""
-    known = "".join(f"[{_text(id_)}]={_plan(row)},\n" for id_, row in sorted(plans.items()))
+    known = "".join(
+        f"[{_text(id_)}]={_plan(row, fields[id_])},\n" for id_, row in sorted(plans.items())
+    )
     open_to_all = "".join(
         f"[{_text(product)}]={_text(plan)},\n"
         for product, plan in sorted(keyless(plans.values()).items())
@@ -39,10 +63,15 @@ def plans_filter(plans: Mapping[str, Body]) -> Message:
     tables = f"local PLANS = {{\n{known}}}\nlocal KEYLESS = {{\n{open_to_all}}}\n"
     tables += f'local NO_LIMIT = "{CALLS_MAX}"\n'
     tables += f"local CHALLENGE = '{problems.CHALLENGE}'\nlocal PROBLEMS = {{\n{_PROBLEMS}}}\n"
+    if any(fields.values()):
+        tables += (
+            f"local FIELDS, BODY_BYTES, DOCUMENT_BYTES = {FIELDS}, {BODY_BYTES}, {DOCUMENT_BYTES}\n"
+        )
+        tables += script("fields")
     return lua_filter(PLANS, tables + script("decide"))
 
 
-def _plan(row: Body) -> str:
+def _plan(row: Body, fields: Mapping[str, list[tuple[int, Body]]]) -> str:
     products = "".join(f"[{_text(product)}]=true," for product in row["products"])
     overrides = "".join(
         f"[{_text(each['product'])}..' '..{_text(each['route'])}]={_text(_own(row, nth))},"
@@ -50,7 +79,20 @@ def _plan(row: Body) -> str:
         if each["rate_limit"]
     )
     limits = _text(row["id"]) if row["rate_limit"] else "nil"
-    return f"{{products={{{products}}},limits={limits},overrides={{{overrides}}}}}"
+    limited = "".join(
+        f"[{_text(version)}]={{{''.join(_field(row, *each) for each in found)}}},"
+        for version, found in fields.items()
+    )
+    own = f"overrides={{{overrides}}},fields={{{limited}}}"
+    return f"{{products={{{products}}},limits={limits},{own}}}"
+
+
+def _field(row: Body, nth: int, override: Body) -> str:
+    """Return the limits of a field, and how many calls there are at most at once."""
+    if not _FIELD.fullmatch(override["operation"]):
+        raise RenderedInvalidError("A field of a GraphQL API has another name.")
+    most = bucket(override["rate_limit"])["max_tokens"]
+    return f'["{override["operation"]}"]={{limits={_text(_own(row, nth))},most={most}}},'
 
 
 def _own(row: Body, nth: int) -> str:
@@ -65,7 +107,16 @@ def _text(id_: str) -> str:
     return f'"{id_}"'
 
 
-def limits_filter(plans: Mapping[str, Body]) -> Message:
+def fields_limited(plans: Mapping[str, Body], versions: Mapping[str, Body]) -> Fields:
+    """Return the limits of fields of GraphQL APIs, whose calls have to be read."""
+    ordered = [row for _, row in sorted(versions.items())]
+    return {
+        id_: {row["id"]: found for row in ordered if (found := limited_fields(plan, row))}
+        for id_, plan in plans.items()
+    }
+
+
+def limits_filter(plans: Mapping[str, Body], fields: Fields) -> Message:
     """Return the filter that counts: a bucket for each caller and each limit that holds for it.
 
     A caller may have all the calls of a window at once and earns them back evenly: in no window
@@ -73,6 +124,7 @@ def limits_filter(plans: Mapping[str, Body]) -> Message:
     """
     counted = list(chain.from_iterable(_counted(plans[id_]) for id_ in sorted(plans)))
     most = max((len(limits) for _, limits in counted), default=0)
+    at_once = max((len(each) for by in fields.values() for each in by.values()), default=0)
     return {
         "name": LIMITS,
         "typed_config": typed(
@@ -103,7 +155,10 @@ def limits_filter(plans: Mapping[str, Body]) -> Message:
                 for name, limits in counted
                 for nth, limit in enumerate(limits)
             ],
-            rate_limits=[{"actions": _actions(nth)} for nth in range(most)],
+            rate_limits=[
+                *({"actions": _actions(nth)} for nth in range(most)),
+                *map(_field_actions, range(1, min(at_once, FIELDS) + 1)),
+            ],
         ),
     }
 
@@ -117,12 +172,28 @@ def _counted(row: Body) -> Iterator[tuple[str, list[Body]]]:
 
 
 def _actions(nth: int) -> list[Message]:
-    named = [{"generic_key": {"descriptor_key": "nth", "descriptor_value": str(nth)}}]
-    said = [
-        {"request_headers": {"header_name": f"x-gate-{key}", "descriptor_key": key}}
-        for key in ("limits", "caller")
-    ]
-    return [*named, *said]
+    return [_nth(nth), _said("limits"), _said("caller")]
+
+
+def _nth(nth: int) -> Message:
+    return {"generic_key": {"descriptor_key": "nth", "descriptor_value": str(nth)}}
+
+
+def _said(key: str) -> Message:
+    return {"request_headers": {"header_name": f"x-gate-{key}", "descriptor_key": key}}
+
+
+def _field_actions(nth: int) -> Message:
+    """Return how one of the limited fields of a call is counted: as often as it is asked for."""
+    limits = {
+        "descriptor_key": "limits",
+        "metadata_key": {"key": "gate", "path": [{"key": f"limits-{nth}"}]},
+        "source": "DYNAMIC",
+    }
+    return {
+        "actions": [_nth(0), {"metadata": limits}, _said("caller")],
+        "hits_addend": {"format": f"%DYNAMIC_METADATA(gate:calls-{nth})%"},
+    }
 
 
 def bucket(limit: Body) -> Message:

@@ -21,6 +21,7 @@ from controlplane.gateway.renderers import (
     PLAN_HEADER,
     SUBSCRIPTION_HEADER,
     Site,
+    limited_fields,
     problems,
     specificity,
 )
@@ -71,7 +72,7 @@ class Backend:
         product = next(row for row in snapshot["products"] if row["id"] == version["product"])
         made = cls(version["id"], f"/{product['slug']}/{version['base']}")
         made.routes = "".join(_routes(made.base, version["routes"]))
-        plans = list(_granted(snapshot, product, unserved))
+        plans = list(_granted(snapshot, version, unserved))
         lines = [
             "http-request set-var(txn.route)"
             f" method,concat(:,txn.path),map_reg({made.routes_file})",
@@ -163,20 +164,26 @@ def _specific_first(route: dict[str, str]) -> tuple[Any, str, str]:
     return specificity(route["path"]), route["path"], route["method"]
 
 
-def _granted(snapshot: Document, product: Body, unserved: list[Unserved]) -> Iterator[Body]:
+def _granted(snapshot: Document, version: Body, unserved: list[Unserved]) -> Iterator[Body]:
     """Yield the plans whose calls are taken."""
-    chosen = keyless(snapshot["plans"]).get(product["id"])
+    chosen = keyless(snapshot["plans"]).get(version["product"])
     for plan in snapshot["plans"]:
-        limits = [plan["rate_limit"], *plan["more_rate_limits"]]
-        limits += [each["rate_limit"] for each in plan["overrides"]]
-        if product["id"] not in plan["products"] or plan["auth"]["kind"] == "JWT":
+        if version["product"] not in plan["products"] or plan["auth"]["kind"] == "JWT":
             continue
-        told = Unserved(PLAN, plan["id"], "It has a rate limit over more than 12 days.")
-        if not any(limit and limit["window_s"] > WINDOW_S_MAX for limit in limits):
-            if plan["auth"]["kind"] != "KEYLESS" or plan["id"] == chosen:
-                yield plan
-        elif told not in unserved:
-            unserved.append(told)
+        refused = [Unserved(PLAN, plan["id"], reason) for reason in _beyond(plan, version)]
+        unserved.extend(each for each in refused if each not in unserved)
+        if not refused and (plan["auth"]["kind"] != "KEYLESS" or plan["id"] == chosen):
+            yield plan
+
+
+def _beyond(plan: Body, version: Body) -> Iterator[str]:
+    """Yield which limits of a plan, of calls of a version, HAProxy cannot hold."""
+    limits = [plan["rate_limit"], *plan["more_rate_limits"]]
+    limits += [each["rate_limit"] for each in plan["overrides"]]
+    if any(limit and limit["window_s"] > WINDOW_S_MAX for limit in limits):
+        yield "It has a rate limit over more than 12 days."
+    for _, each in limited_fields(plan, version)[:1]:
+        yield f"It limits {each['operation']}, and this renderer reads no GraphQL."
 
 
 def _caller(plans: list[Body]) -> Iterator[str]:

@@ -35,6 +35,18 @@ MALFORMED = Problem(
     "The request is malformed, or its path is ambiguous.",
     "Send valid HTTP, with a path without escaped slashes, backslashes, and the segments . and ..",
 )
+DOCUMENT_UNREAD = Problem(
+    400,
+    "The gateway cannot tell which fields the call asks for, some of which the plan limits.",
+    "Send one JSON object with query, a valid document of at most 32 KiB, and if it has several"
+    " operations operationName; no batch, no persisted document, and no parameters in the URL.",
+)
+FIELDS_MANY = Problem(
+    400,
+    "The call asks for more at once than the plan allows.",
+    "Ask in each call for at most ten of the fields that the plan limits, and for each of them not"
+    " more often, under different names, than its limit has calls.",
+)
 KEY_MISSING = Problem(
     401,
     "The call shows no key.",
@@ -55,6 +67,16 @@ NO_OPERATION = Problem(
     404,
     "There is no such operation.",
     "Compare the method and the path, with the version in it, with the documentation of the API.",
+)
+TOO_LARGE = Problem(
+    413,
+    "The call is too large to tell which fields it asks for, some of which the plan limits.",
+    "Send at most 128 KiB.",
+)
+NOT_JSON = Problem(
+    415,
+    "The gateway cannot tell which fields the call asks for, some of which the plan limits.",
+    "Send it as application/json in UTF-8, without a Content-Encoding.",
 )
 RATE_LIMITED = Problem(
     429,

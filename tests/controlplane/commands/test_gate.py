@@ -131,6 +131,15 @@ async def test_a_number_that_is_too_small_for_what_it_adds_is_refused(app: App) 
         await do(app, PublishVersion(version_id=patch))
 
 
+async def test_another_build_of_the_same_number_is_no_way_past_the_gate(app: App) -> None:
+    pets = await product(app)
+    await published(app, pets, "1.0.0")
+    for number, document in (("1.0.0+7", BREAKING), ("1.0.0+8", PETSTORE)):
+        build = await draft(app, pets, number, document)
+        with pytest.raises(GateFailedError, match=r"after 1\.0\.0: .*from [12]\.0\.[01] on"):
+            await do(app, PublishVersion(version_id=build))
+
+
 async def test_a_version_follows_the_one_below_it_that_is_in_service(app: App) -> None:
     pets = await product(app)
     first = await published(app, pets, "1.0.0")

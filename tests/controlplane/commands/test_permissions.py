@@ -44,6 +44,7 @@ ALLOWED: dict[str, set[Role]] = {
     "DraftPlanVersion": {OWNER, MANAGER},
     "DrainGateway": {OWNER},
     "EstablishOrganization": {OPS},
+    "ExpireInvitation": {OWNER, MANAGER, DEVELOPER},
     "ExpireSubscription": {OWNER, MANAGER},
     "ForgetPerson": {OWNER, DEVELOPER},
     "FormTeam": {OWNER, MANAGER},
@@ -69,6 +70,7 @@ ALLOWED: dict[str, set[Role]] = {
     "RegisterSelf": set(),  # visitors
     "ReinstateGateway": {OWNER},
     "ReinstateProduct": {OWNER, MANAGER},
+    "ReinstateSubscription": {OWNER, MANAGER},
     "ReinstateVersion": {OWNER, MANAGER},
     "RejectSubscription": {OWNER, MANAGER},
     "ReleaseConfig": {OWNER},
@@ -90,6 +92,7 @@ ALLOWED: dict[str, set[Role]] = {
     "RewritePage": {OWNER, MANAGER},
     "RotateCredential": {OWNER, DEVELOPER},
     "ScheduleProductSunset": {OWNER, MANAGER},
+    "ScheduleSubscriptionExpiry": {OWNER, MANAGER},
     "ScheduleVersionSunset": {OWNER, MANAGER},
     "SetContractPolicy": {OWNER},
     "SubmitVersion": {OWNER, MANAGER},

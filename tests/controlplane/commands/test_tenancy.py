@@ -35,6 +35,7 @@ OF_A_TEAM = {
     "AcceptTerms",
     "CancelSubscription",
     "ChangeTeamRole",
+    "ExpireInvitation",
     "ForgetPerson",
     "InviteDeveloper",
     "IssueCredential",

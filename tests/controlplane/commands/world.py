@@ -61,6 +61,7 @@ from controlplane.commands.gateway_config import (
 )
 from controlplane.commands.invitation import (
     AcceptInvitation,
+    ExpireInvitation,
     InviteDeveloper,
     RegisterSelf,
     RenewToken,
@@ -95,9 +96,11 @@ from controlplane.commands.subscription import (
     AcceptTerms,
     CancelSubscription,
     ExpireSubscription,
+    ReinstateSubscription,
     RejectSubscription,
     RequestSubscription,
     ResumeSubscription,
+    ScheduleSubscriptionExpiry,
     SuspendSubscription,
     TransferSubscription,
 )
@@ -164,6 +167,7 @@ class World:
     due: UUID
     admin: UUID
     invitation: UUID
+    due_invitation: UUID
     invitation_token: str
 
 
@@ -232,6 +236,8 @@ async def world(app: App, caller: Caller = OWNER) -> World:
     past = replace(app.services, now=lambda: AT - timedelta(days=2))
     accept = AcceptSubscription(subscription_id=due, expires_at=AT - timedelta(days=1))
     await execute(accept, replace(app.context(caller), services=past))
+    invite = InviteDeveloper(team_id=team, mail="due@example.com", expires_at=AT)
+    unused = await execute(invite, replace(app.context(caller), services=past))
     invited = await do(app, InviteDeveloper(team_id=team, mail="new@example.com"), caller)
     return World(
         team=team,
@@ -272,6 +278,7 @@ async def world(app: App, caller: Caller = OWNER) -> World:
             RegisterDeveloper(team_id=team, name="Ada", mail="ada@example.com", role=TeamRole.ADMIN)
         ),
         invitation=invited.outcome.events[-1].originator_id,
+        due_invitation=unused.outcome.events[-1].originator_id,
         invitation_token=str(invited.secret),
     )
 
@@ -328,6 +335,7 @@ COMMANDS: dict[type[Command], Callable[[World], Command]] = {
     AcceptTerms: lambda w: AcceptTerms(subscription_id=w.active, terms_revision="1"),
     ChangeTeamRole: lambda w: ChangeTeamRole(developer_id=w.admin, role=TeamRole.MEMBER),
     CloseRegistration: lambda _: CloseRegistration(),
+    ExpireInvitation: lambda w: ExpireInvitation(invitation_id=w.due_invitation),
     ExpireSubscription: lambda w: ExpireSubscription(subscription_id=w.due),
     ForgetPerson: lambda w: ForgetPerson(developer_id=w.admin),
     ImportCredential: lambda w: ImportCredential(
@@ -341,6 +349,10 @@ COMMANDS: dict[type[Command], Callable[[World], Command]] = {
     RenameApplication: lambda w: RenameApplication(application_id=w.application, name="New"),
     RenameTeam: lambda w: RenameTeam(team_id=w.team, name="New"),
     RenewToken: lambda _: RenewToken(),
+    ReinstateSubscription: lambda w: ReinstateSubscription(subscription_id=w.due),
+    ScheduleSubscriptionExpiry: lambda w: ScheduleSubscriptionExpiry(
+        subscription_id=w.suspended, expires_at=AT + timedelta(days=1)
+    ),
     ResumeSubscription: lambda w: ResumeSubscription(subscription_id=w.suspended),
     RevokeInvitation: lambda w: RevokeInvitation(invitation_id=w.invitation),
     RotateCredential: lambda w: RotateCredential(

@@ -201,6 +201,38 @@ async def test_limits_are_explained_by_level_and_event(shop: Portal) -> None:
         assert error["extensions"]["code"] == "INVALID_ARGUMENT"
 
 
+async def test_a_field_of_graphql_has_the_limits_of_its_api_before_those_of_the_plan(
+    shop: Portal,
+) -> None:
+    product, limit = shop.ids["product"], {"limitCalls": 3, "windowS": 60}
+    own = [
+        {"productId": product, "operationId": "Query.a", "rateLimit": limit},
+        {"productId": product, "operationId": "POST /", "rateLimit": {**limit, "limitCalls": 7}},
+    ]
+    plan_id = await sold(shop, {"rateLimit": {**limit, "limitCalls": 9}, "overrides": own})
+    subscription = await shop.done(
+        "developer",
+        "requestSubscription",
+        applicationId=shop.ids["team_application"],
+        planId=plan_id,
+    )
+    fields = {"number": "9.0.0", "document": "type Query { a: Int b: Int }"}
+    made = await shop.done("manager", "defineVersion", productId=product, **fields)
+    await shop.seen()
+    query = """query ($id: ID!) { node(id: $id) { ... on ApiVersion { operations {
+      nodes { id operationId } } } } }"""
+    for version, expected in (
+        (made["id"], {"Query.a": 3, "Query.b": 7}),
+        (shop.ids["product_version"], {"GET /pets": 9}),
+    ):
+        found = (await shop.ask("owner", query, id=version))["node"]["operations"]["nodes"]
+        ids = {each["operationId"]: each["id"] for each in found}
+        for name, calls in expected.items():
+            asked = {"s": subscription["id"], "o": ids[name]}
+            (held,) = (await shop.ask("owner", LIMITS, **asked))["explainLimits"]
+            assert held["rateLimit"]["limitCalls"] == calls
+
+
 async def test_a_deprecated_plan_is_sold_and_a_closed_one_is_not(shop: Portal) -> None:
     free = {"planId": shop.ids["free"]}
     request = {"applicationId": shop.ids["team_application"], **free}

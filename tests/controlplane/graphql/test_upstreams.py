@@ -86,7 +86,7 @@ async def test_what_is_sold_and_cannot_be_enforced_is_seen(shop: Portal) -> None
     await shop.done("manager", "publishPlanVersion", planId=shop.ids["free"])
     await shop.seen()
     plan, key = await unserved(shop)
-    assert plan["reason"] == "No version routes GET /pest, which it limits."
+    assert plan["reason"] == "No version has GET /pest, which it limits."
     assert (plan["plan"], plan["credential"]) == ({"slug": "free"}, None)
     assert key["reason"] == "It is known by a hash by which it cannot be found."
     assert (key["plan"], key["credential"]) == (None, {"algorithm": "BCRYPT"})

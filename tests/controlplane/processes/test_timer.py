@@ -8,15 +8,25 @@ from uuid import UUID
 import pytest
 
 from controlplane.app import App, running
+from controlplane.auth import visitor
 from controlplane.commands import execute
-from controlplane.commands.invitation import InviteDeveloper
-from controlplane.commands.subscription import AcceptSubscription
+from controlplane.commands.invitation import AcceptInvitation, InviteDeveloper
+from controlplane.commands.subscription import (
+    AcceptSubscription,
+    ReinstateSubscription,
+    ScheduleSubscriptionExpiry,
+)
 from controlplane.context import Services
 from controlplane.processes import timer
-from controlplane.processes.timer import erase_persons, expire_subscriptions
+from controlplane.processes.timer import (
+    erase_persons,
+    expire_invitations,
+    expire_subscriptions,
+)
 from controlplane.store.eventstore import head
+from domain.invitation import Invitation
 from tests.controlplane.commands.world import World, do, requested, world
-from tests.given import AT, OWNER
+from tests.given import ACE, AT, OWNER
 
 
 async def seen(app: App) -> None:
@@ -52,6 +62,33 @@ async def test_what_is_due_is_recorded_as_expired_and_nothing_else(app: App) -> 
     assert await expire_subscriptions(app.services) == 0
     assert await expire_subscriptions(at(app, AT + timedelta(days=1))) == 1
     assert await expired(app) == [there.due, later]
+
+
+async def test_an_end_that_moved_away_and_back_is_recorded_when_it_comes(app: App) -> None:
+    there = await world(app)
+    end = AT + timedelta(hours=1)
+    moving = await ending(app, there, end)
+    for moved in (None, AT + timedelta(days=1), end):
+        await do(app, ScheduleSubscriptionExpiry(subscription_id=moving, expires_at=moved))
+        await seen(app)
+        assert await expire_subscriptions(at(app, end - timedelta(seconds=1))) <= 1
+        assert await expired(app) == [there.due]
+    assert await expire_subscriptions(at(app, end)) <= 2
+    assert await expired(app) == [there.due, moving]
+
+
+async def test_what_was_reinstated_expires_again_at_its_new_end(app: App) -> None:
+    there = await world(app)
+    await seen(app)
+    await expire_subscriptions(app.services)
+    end = AT + timedelta(hours=1)
+    await do(app, ReinstateSubscription(subscription_id=there.due, expires_at=end))
+    # The read model may be behind: the row is still due, the subscription is not.
+    await expire_subscriptions(app.services)
+    await seen(app)
+    assert await expire_subscriptions(app.services) == 0
+    assert await expire_subscriptions(at(app, end)) == 1
+    assert await expired(app) == [there.due] * 2
 
 
 async def test_who_and_what_expired_it_is_in_the_envelope(app: App) -> None:
@@ -109,12 +146,31 @@ async def test_the_address_of_an_invitation_that_was_not_accepted_is_erased(app:
     invite = InviteDeveloper(team_id=there.team, mail="late@example.com")
     await execute(invite, app.context(OWNER))
     await seen(app)
-    assert await erase_persons(app.services) == 0
+    assert await expire_invitations(app.services) == 1  # the world's own
     later = at(app, AT + timedelta(days=15))
-    assert await erase_persons(later) == 2  # the world's own, and this one
-    assert await erase_persons(later) == 0
+    await seen(app)
+    assert await expire_invitations(later) == 2  # the world's other one, and this one
+    await seen(app)
+    assert await expire_invitations(later) == 0
+    assert await erase_persons(app.services) == 0  # nothing was cut short
     again = await execute(invite, app.context(OWNER))  # the address is free again
     assert again.secret is not None
+
+
+async def test_who_joins_at_the_last_moment_is_not_erased(dsn: str) -> None:
+    async with running(dsn, now=lambda: AT, follow=False) as app:
+        there = await world(app)
+        while await app.projector.catch_up():
+            pass
+        accept = AcceptInvitation(token=there.invitation_token, name="Grace")
+        await execute(accept, app.context(visitor(ACE)))
+        later = at(app, AT + timedelta(days=15))  # a clock that is ahead, a row that is behind
+        assert await expire_invitations(later) == 2
+        assert await erase_persons(later) == 0
+        joined = await app.services.store.load(there.invitation)
+        assert isinstance(joined, Invitation)
+        assert joined.mail is not None
+        assert await app.services.vault.open(ACE, [joined.mail]) == ["new@example.com"]
 
 
 async def test_the_timer_runs_by_itself(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
