@@ -91,7 +91,7 @@ class Mirrors:
         try:
             return mirror.group(id_, slug)
         except NotFoundError:  # it may be newer than the mirror, or than the read model
-            async with self._app.services.lent() as connection:
+            async with self._app.services.lend() as connection:
                 last = await head(connection)
             await self._app.projector.wait_until(last)
             await self.refresh(mirror)
@@ -138,7 +138,7 @@ class Mirrors:
             return None
         intervals = mirror.since(since)
         if intervals is None:
-            async with self._app.services.lent() as connection:
+            async with self._app.services.lend() as connection:
                 intervals = await rows.changed_since(connection, organization_id, since)
         if intervals is None or not self._serves(organization_id, served):
             return None
@@ -157,7 +157,7 @@ class Mirrors:
         mirror = await self.mirror(organization_id)
         found = mirror.since(since)
         if found is None:
-            async with self._app.services.lent() as connection:
+            async with self._app.services.lend() as connection:
                 found = await rows.changed_since(connection, organization_id, since, CHANGES)
         if found is None or len(found) > CHANGES or not self._serves(organization_id, served):
             return None
@@ -183,7 +183,7 @@ class Mirrors:
     async def refresh(self, mirror: Mirror) -> None:
         """Take in what the read model has by now. Raises UnavailableError."""
         async with mirror.lock:
-            async with self._app.services.lent() as connection, _one_moment(connection):
+            async with self._app.services.lend() as connection, _one_moment(connection):
                 position = await rows.position_of(connection, mirror.organization_id)
                 if position <= mirror.position:
                     return
@@ -201,7 +201,7 @@ class Mirrors:
 
         Raises NotFoundError when there was no such group then; UnavailableError.
         """
-        async with self._app.services.lent() as connection:
+        async with self._app.services.lend() as connection:
             held = await rows.held_at(connection, organization_id, position)
             live = await asyncio.to_thread(_live, held)
             row = live.rows.get((GROUP, group_id))
@@ -215,11 +215,11 @@ class Mirrors:
         return view
 
     async def _load(self, organization_id: UUID) -> Mirror:
-        async with self._app.services.lent() as connection:
+        async with self._app.services.lend() as connection:
             last = await head(connection)
         await self._app.projector.wait_until(last)  # half of a history would be handed out as all
         projected = self._app.projector.position
-        async with self._app.services.lent() as connection, _one_moment(connection):
+        async with self._app.services.lend() as connection, _one_moment(connection):
             position = await rows.position_of(connection, organization_id)
             held = await rows.held_at(connection, organization_id, position)
         # In a thread: others are served while a hundred thousand rows are hashed.
@@ -228,12 +228,12 @@ class Mirrors:
         return mirror
 
     async def _view(self, mirror: Mirror, group: Group) -> View:
-        async with self._app.services.lent() as connection:
+        async with self._app.services.lend() as connection:
             await self._holds.decide(
                 connection, mirror.organization_id, group, mirror.live, mirror.position
             )
         view = await asyncio.to_thread(View, group, mirror.live)
-        async with self._app.services.lent() as connection:
+        async with self._app.services.lend() as connection:
             view.cursor = await rows.cursor_of(
                 connection, mirror.organization_id, view, mirror.live, mirror.position
             )
@@ -268,7 +268,7 @@ class Mirrors:
         known = {each.organization_id: each.position for each in self._mirrors.values()}
         if not known:
             return
-        async with self._app.services.lent() as connection:
+        async with self._app.services.lend() as connection:
             moved = await connection.fetch(
                 "SELECT organization_id FROM config_cursor"
                 " JOIN unnest($1::uuid[], $2::bigint[]) AS known (organization_id, position)"
