@@ -8,6 +8,7 @@ import orjson
 import strawberry
 from asyncpg import Record
 
+from controlplane.audit import content
 from controlplane.global_id import key_of, parts_of
 from controlplane.graphql import visibility
 from controlplane.graphql.errors import invalid
@@ -24,14 +25,13 @@ from controlplane.graphql.paging import (
     page,
 )
 from controlplane.graphql.scalars import JSON, Count, Position
-from controlplane.store.mapper import to_domain_event
+from controlplane.store.eventstore import recorded
 from projections.paging import Column, Condition
 
 VALUE_BYTES = 16_384
 """A larger value of an event, as the operations of a version, is told by its size only."""
 EVENT_BYTES = 262_144
 """A larger event is not read at all but for its envelope."""
-_ENVELOPE = {"originator_id", "originator_version", "originator_topic", "timestamp", "why"}
 
 
 @strawberry.type
@@ -85,8 +85,8 @@ class AuditEvent(Node):
 
 async def _contents(request: Request, numbers: list[int]) -> list[Content]:
     rows = await request.fetch(
-        "SELECT notification_id, topic, originator_id, originator_version,"
-        " length(state) AS bytes, CASE WHEN length(state) <= $2 THEN state END AS state,"
+        "SELECT notification_id, topic, CASE WHEN length(state) <= $2 THEN state END AS state,"
+        " originator_id, originator_version, length(state) AS bytes,"
         " CASE WHEN length(state) > $2 THEN convert_from(state, 'UTF8')::json ->> 'why' END AS why"
         " FROM stored_events WHERE notification_id = ANY($1)",
         numbers,
@@ -99,9 +99,8 @@ async def _contents(request: Request, numbers: list[int]) -> list[Content]:
 def _read(row: Record) -> Content:
     if row["state"] is None:
         return Content(orjson.loads(row["why"]), JSON({"truncated_bytes": row["bytes"]}))
-    event = to_domain_event(row["topic"], row["state"], row["originator_id"], row[3])
-    values = {name: value for name, value in vars(event).items() if name not in _ENVELOPE}
-    data = {name: _shortened(value) for name, value in values.items()}
+    event = recorded(row).event
+    data = {name: _shortened(value) for name, value in content(event).items()}
     return Content(dict[str, Any](event.why), JSON(data))
 
 

@@ -21,6 +21,7 @@ from controlplane.graphql.scalars import Position
 from controlplane.graphql.visibility import Visible
 from domain.aggregate import Aggregate
 from domain.sealed import Sealed
+from domain.text import storable
 from projections.paging import Column, Condition, Pages
 
 ROWS = 10_000
@@ -184,11 +185,6 @@ class Request:
 
 
 Info: TypeAlias = StrawberryInfo[Request, None]
-
-
-def storable(text: str) -> bool:
-    """Whether PostgreSQL can hold the text."""
-    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def require_storable(text: str) -> None:

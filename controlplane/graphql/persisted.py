@@ -13,7 +13,7 @@ from controlplane.graphql.allowlist import allowed, digest
 from controlplane.graphql.asking import Asked, RefusedRequestError, asked
 from controlplane.graphql.documents import DOCUMENT_CHARS
 from controlplane.graphql.errors import RefusedError
-from controlplane.graphql.loaders import storable
+from domain.text import storable
 
 REGISTERED = 10_000
 """Documents kept in the database; beyond it the longest unused go, anonymous clients' first."""

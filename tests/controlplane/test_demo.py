@@ -7,7 +7,7 @@ import pytest
 
 from controlplane import importing, openapi
 from controlplane.app import App
-from controlplane.auth import NotAuthenticatedError, authenticate
+from controlplane.auth import Bearers, NotAuthenticatedError
 from controlplane.commands import Answer, Command, execute
 from controlplane.commands.access_token import IssueToken, RevokeToken
 from controlplane.context import Context
@@ -72,10 +72,10 @@ async def test_a_second_start_changes_nothing_but_the_tokens(app: App) -> None:
     }
     now, store = app.services.now(), app.services.store
     for role in Role:
-        caller = await authenticate(second[role.value.lower()], store, now)
+        caller = await Bearers(store).caller(second[role.value.lower()], now)
         assert caller.role is role
         with pytest.raises(NotAuthenticatedError):
-            await authenticate(first[role.value.lower()], store, now)
+            await Bearers(store).caller(first[role.value.lower()], now)
 
 
 class KilledError(Exception):
