@@ -28,7 +28,7 @@ from controlplane.commands.api_version import DefineVersion
 from controlplane.commands.organization import EstablishOrganization
 from controlplane.commands.review import PublishVersion
 from controlplane.context import INSTALLATION
-from controlplane.graphql.node import global_id
+from controlplane.global_id import global_id
 from controlplane.loop import run
 from domain.access_token import Role
 

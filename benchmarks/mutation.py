@@ -39,7 +39,7 @@ from controlplane.commands.access_token import IssueToken
 from controlplane.commands.api_product import DefineProduct
 from controlplane.commands.plan import DefinePlan
 from controlplane.context import Context
-from controlplane.graphql.node import global_id
+from controlplane.global_id import global_id
 from controlplane.loop import run
 from domain.access_token import Role
 

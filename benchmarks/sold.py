@@ -24,7 +24,7 @@ from controlplane.commands.review import PublishVersion
 from controlplane.commands.subscription import RequestSubscription
 from controlplane.commands.team import FormTeam
 from controlplane.context import INSTALLATION, Context
-from controlplane.graphql.node import global_id
+from controlplane.global_id import global_id
 from domain.access_token import Role
 from domain.api_product import Visibility
 from domain.api_version import Upstream

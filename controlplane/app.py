@@ -4,8 +4,9 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from controlplane.store.projector import Projector
 from controlplane.store.retention import keep_tidy
 from controlplane.store.vault import Vault
 from controlplane.store.writer import Writer
-from controlplane.throttle import HOUR_S, SALT_BYTES, Throttle
+from controlplane.throttle import HOUR_S, MINUTE_S, SALT_BYTES, Throttle
 from projections import PROJECTIONS
 
 if TYPE_CHECKING:
@@ -49,31 +50,41 @@ class App:
     settings: Settings
     services: Services
     projector: Projector
-    epoch: int
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set, and the projector's watchers called, when the process stops: long polls answer then."""
-    history: History = field(default_factory=lambda: History(0))
+    history: History
     """Replaced, the process starts over: positions and versions may mean other events then."""
     issuer: "Issuer | None" = None
     """Whose signed tokens are let in beside ours, if any."""
-    bearers: Bearers = field(init=False)
-    """Who was let in last by a token of ours."""
-    mirrors: Mirrors = field(init=False)
-    """The configurations of gateways in memory, made when they are first asked for."""
-    logins: Throttle = field(init=False)
-    """Refused tokens."""
-    registrations: Throttle = field(init=False)
-    """What visitors asked for who register by themselves, granted or not."""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set, and the projector's watchers called, when the process stops: long polls answer then."""
 
-    def __post_init__(self) -> None:
-        """Remember nobody yet, and nothing."""
-        object.__setattr__(self, "bearers", Bearers(self.services.store))
-        object.__setattr__(self, "mirrors", Mirrors(self))
-        settings, salt = self.settings, self.services.entropy(SALT_BYTES)
-        logins = Throttle(settings.login_failures, settings.trusted_proxies, salt)
-        object.__setattr__(self, "logins", logins)
-        registrations = Throttle(settings.registrations, settings.trusted_proxies, salt, HOUR_S)
-        object.__setattr__(self, "registrations", registrations)
+    @property
+    def epoch(self) -> int:
+        """The epoch of the history that this process follows."""
+        return self.services.epoch
+
+    @cached_property
+    def bearers(self) -> Bearers:
+        """Who was let in last by a token of ours."""
+        return Bearers(self.services.store)
+
+    @cached_property
+    def mirrors(self) -> Mirrors:
+        """The configurations of gateways in memory, made when they are first asked for."""
+        return Mirrors(self)
+
+    @cached_property
+    def logins(self) -> Throttle:
+        """Refused tokens, by address."""
+        return self._throttle(self.settings.login_failures, MINUTE_S)
+
+    @cached_property
+    def registrations(self) -> Throttle:
+        """What visitors asked for who register by themselves, granted or not, by address."""
+        return self._throttle(self.settings.registrations, HOUR_S)
+
+    def _throttle(self, limit: int, window_s: float) -> Throttle:
+        salt = self.services.entropy(SALT_BYTES)
+        return Throttle(limit, self.settings.trusted_proxies, salt, window_s)
 
     def is_at_hand(self, token: str) -> bool:
         """Tell whether a bearer token can be refused without asking the database."""
@@ -182,7 +193,15 @@ async def running(
         judge = Judge(pool, budget_s)
         stack.push_async_callback(judge.close)
         services = Services(
-            *(store, vault, pool, now, new_id, entropy, history.epoch, judge, budget_s),
+            store=store,
+            vault=vault,
+            pool=pool,
+            now=now,
+            new_id=new_id,
+            entropy=entropy,
+            epoch=history.epoch,
+            judge=judge,
+            budget_s=budget_s,
             log_commands=settings.log_commands,
         )
         projector = Projector(pool, PROJECTIONS, budget_s, store.recent)
@@ -198,10 +217,10 @@ async def running(
                 asyncio.create_task(keep_time(services, settings.gateway_stale_s), name="timer"),
             ):
                 stack.push_async_callback(_stop, task)
-        app = App(settings, services, projector, history.epoch, history=history)
+        issuer = None
         if settings.oidc_issuer:
-            app = replace(app, issuer=await stack.enter_async_context(_issuer(settings, services)))
-        yield app
+            issuer = await stack.enter_async_context(_issuer(settings, services))
+        yield App(settings, services, projector, history, issuer)
 
 
 async def _stop(task: "asyncio.Task[None]") -> None:

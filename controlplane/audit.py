@@ -14,7 +14,7 @@ from controlplane.app import App
 from controlplane.commands import NotPermittedError
 from controlplane.http import CONTEXT
 from controlplane.store import UNREACHABLE, Pool
-from controlplane.store.mapper import to_domain_event
+from controlplane.store.eventstore import recorded
 from domain.aggregate import Aggregate
 
 LIMIT_EVENTS = 1_000
@@ -32,7 +32,7 @@ _POSITIONS = (
     " ORDER BY position LIMIT $3"
 )
 _PAGE = """
-SELECT position, noun, topic, state, noun_id, noun_version FROM (
+SELECT position, topic, state, noun_id, noun_version, noun FROM (
     SELECT a.position, a.noun, a.noun_id, a.noun_version, s.topic, s.state,
         sum(octet_length(s.state)) OVER (ORDER BY a.position) - octet_length(s.state) AS before
     FROM audit AS a JOIN stored_events AS s ON s.notification_id = a.position
@@ -125,9 +125,9 @@ async def pages(
 
 def _lines(epoch: int, rows: list[Any]) -> Iterator[bytes]:
     for row in rows:
-        event = to_domain_event(row["topic"], row["state"], row["noun_id"], row["noun_version"])
+        position, event = recorded(row)
         yield orjson.dumps(
-            {"cursor": f"{epoch}.{row['position']}", **entry(event, row["noun"])},
+            {"cursor": f"{epoch}.{position}", **entry(event, row["noun"])},
             str,
             orjson.OPT_APPEND_NEWLINE,
         )
@@ -142,5 +142,10 @@ def entry(event: Aggregate.Event, noun: str) -> dict[str, object]:
         "version": event.originator_version,
         "event": event.TOPIC,
         "why": event.why,
-        "data": {name: value for name, value in vars(event).items() if name not in _ENVELOPE},
+        "data": content(event),
     }
+
+
+def content(event: Aggregate.Event) -> dict[str, Any]:
+    """Return what an event says beside its envelope."""
+    return {name: value for name, value in vars(event).items() if name not in _ENVELOPE}

@@ -99,14 +99,6 @@ def bearer(authorization: str | None) -> str | None:
     return token.strip()
 
 
-async def authenticate(token: str | None, store: EventStore, now: datetime) -> Caller:
-    """Return who shows the token; ANONYMOUS without one.
-
-    Raises NotAuthenticatedError, UnavailableError.
-    """
-    return ANONYMOUS if token is None else caller_of(await _recognised(token, store, now))
-
-
 class Bearers:
     """Who was let in last: what a token says is worked out once, whether it holds each time.
 
@@ -151,7 +143,7 @@ class Bearers:
 
 
 def _digest(token: str) -> bytes:
-    return sha256(token.encode(errors="surrogateescape")).digest()
+    return sha256(token.encode(errors="surrogatepass")).digest()
 
 
 async def _recognised(token: str, store: EventStore, now: datetime) -> AccessToken:

@@ -1,13 +1,14 @@
 """What a request may reach, and on whose behalf."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from uuid import UUID
 
 from controlplane.contracts.judge import Judge
-from controlplane.store import Pool
+from controlplane.store import Connection, Pool, lent
 from controlplane.store.eventstore import EventStore
 from controlplane.store.vault import Vault
 from domain.access_token import Role
@@ -55,6 +56,10 @@ class Services:
     budget_s: float
     """How long one question waits for the database."""
     log_commands: bool = False
+
+    def lend(self) -> AbstractAsyncContextManager[Connection]:
+        """Lend a connection for one question. Raises UnavailableError."""
+        return lent(self.pool, self.budget_s)
 
 
 @dataclass(frozen=True)

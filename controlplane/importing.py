@@ -3,7 +3,6 @@
 import asyncio
 import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -212,8 +211,3 @@ def _number(contract: Contract) -> str:
 def _following(number: str) -> str:
     major, minor, patch = re.split("[-+]", number)[0].split(".")
     return f"{major}.{minor}.{int(patch) + 1}"
-
-
-def upstreams_of(pairs: Mapping[str, str]) -> tuple[Upstream, ...]:
-    """Return the upstreams by environment; the domain checks them."""
-    return tuple(Upstream(environment, url) for environment, url in pairs.items())

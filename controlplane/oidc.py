@@ -15,9 +15,9 @@ from joserfc.jwt import JWTClaimsRegistry
 
 from controlplane.auth import PERMISSIONS, NotAuthenticatedError
 from controlplane.context import INSTALLATION, Caller, Services
+from controlplane.global_id import parts_of
 from controlplane.jwks import KID_CHARS, Keys
 from controlplane.settings import Settings, words
-from controlplane.store import lent
 from domain.access_token import Role
 from domain.team import Team
 
@@ -57,7 +57,6 @@ class Issuer:
         self._settings = settings
         self._keys = keys
         self._services = services
-        self._budget_s = settings.database_budget_s
         self._algorithms = words(settings.oidc_algorithms)
         self._parties = {settings.oidc_audience, *words(settings.oidc_clients)}
         table: dict[str, str] = orjson.loads(settings.oidc_roles)
@@ -184,7 +183,7 @@ class Issuer:
         known = self._organizations.get(slug)
         if known is not None:  # for ever: neither is a slug given to another one
             return known
-        async with lent(self._services.pool, self._budget_s) as connection:
+        async with self._services.lend() as connection:
             found = await connection.fetchval("SELECT id FROM organization WHERE slug = $1", slug)
         if not isinstance(found, UUID):
             raise _RefusedError("the organization is unknown")
@@ -213,8 +212,6 @@ class Issuer:
 
 def _team_id(said: object) -> UUID | None:
     """Return the id of a team as GraphQL tells it, or as events do; None when it is none."""
-    from controlplane.graphql.node import parts_of  # noqa: PLC0415  # a second, once, and not ours
-
     if not isinstance(said, str):
         return None
     kind, parts = parts_of(said) or ("Team", [said])

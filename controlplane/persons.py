@@ -8,7 +8,6 @@ other way round, a command that is refused in the end would already have erased 
 from uuid import UUID
 
 from controlplane.context import Services
-from controlplane.store import lent
 from domain.reservation import Reservation
 from domain.sealed import Sealed
 
@@ -44,7 +43,7 @@ async def erase(services: Services, organization_id: UUID, person_id: UUID, mail
     request. Raises UnavailableError.
     """
     address = await _held(services, organization_id, person_id, mail)
-    async with lent(services.pool, services.vault.budget_s) as connection:
+    async with services.lend() as connection:
         await connection.execute(_BLUR, organization_id, person_id)
     await services.vault.destroy(organization_id, person_id, unname=address)
 

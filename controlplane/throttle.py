@@ -17,7 +17,7 @@ from aiohttp import hdrs, web
 from controlplane import secret
 from controlplane.settings import words
 
-WINDOW_S = 60.0
+MINUTE_S = 60.0
 HOUR_S = 3_600.0
 NAMES = 20_000
 """Addresses and tokens that are counted at once; the longest quiet are forgotten first."""
@@ -42,7 +42,7 @@ class Throttle:
     """Sliding windows over the attempts of each address and at each token id."""
 
     def __init__(
-        self, limit: int, trusted_proxies: str, salt: bytes, window_s: float = WINDOW_S
+        self, limit: int, trusted_proxies: str, salt: bytes, window_s: float = MINUTE_S
     ) -> None:
         self._limit = limit
         self._window_s = window_s

@@ -1,6 +1,7 @@
 """A subscription: the right of one application to call the products of one plan.
 
-How it stands at an instant is in `domain.subscription_life`, its keys in `domain.credential`.
+How it stands, until when, and how it ends is in `domain.subscription_life`, its keys are in
+`domain.credential`.
 """
 
 from dataclasses import dataclass
@@ -9,22 +10,16 @@ from typing import Any, Self
 from uuid import UUID
 
 from domain import text
-from domain.aggregate import LATEST, Aggregate, First, Why
-from domain.credential import CredentialHolder
+from domain.aggregate import Aggregate, First, Why
 from domain.subscription_life import (
     OPEN,
-    RUNNING,
     AlreadyOnPlanError,
-    ExpiryPastError,
-    SubscriptionNotActiveError,
-    SubscriptionNotDueError,
+    SubscriptionLife,
     SubscriptionNotPendingError,
-    SubscriptionNotSuspendedError,
     SubscriptionOverError,
     SubscriptionState,
-    SuspensionReasonMissingError,
     TermsRevisionInvalidError,
-    effective,
+    expiry,
 )
 
 TRIAL_DAYS_MAX = 3_650
@@ -38,19 +33,17 @@ def revision(said: str) -> str:
         raise TermsRevisionInvalidError("terms_revision") from None
 
 
-class Subscription(CredentialHolder):
+class Subscription(SubscriptionLife):
     """The right of one application to call the products of one plan."""
 
     TOPIC = "subscription"
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = SubscriptionState.PENDING
         self.team_id = UUID(int=0)
         self.plan_id = UUID(int=0)
         self.plan_version = 0
         self.trial_days: int | None = None
-        self.expires_at: datetime | None = None
 
     @classmethod
     def request(
@@ -84,10 +77,6 @@ class Subscription(CredentialHolder):
             comment=text.prose(comment, "comment"),
         )
 
-    def at(self, instant: datetime) -> SubscriptionState:
-        """Return what it is at an instant."""
-        return effective(self.state, self.expires_at, instant)
-
     def accept_terms(self, terms_revision: str, *, at: datetime, why: Why) -> None:
         """Keep that the subscriber agreed.
 
@@ -106,30 +95,13 @@ class Subscription(CredentialHolder):
         self._require_pending()
         if expires_at is None and self.trial_days is not None:
             expires_at = at + timedelta(days=self.trial_days)
-        _check_expiry(expires_at, at)
         said = text.prose(comment, "comment")
-        self.emit(self.Accepted, at, why, expires_at=expires_at, comment=said)
+        self.emit(self.Accepted, at, why, expires_at=expiry(expires_at, at), comment=said)
 
     def reject(self, *, comment: str = "", at: datetime, why: Why) -> None:
         """Refuse the application. Raises SubscriptionNotPendingError, ProseInvalidError."""
         self._require_pending()
         self.emit(self.Rejected, at, why, comment=text.prose(comment, "comment"))
-
-    def suspend(self, *, at: datetime, why: Why) -> None:
-        """Keep the application out until it is resumed, for the reason in `why`.
-
-        Raises SubscriptionNotActiveError, SuspensionReasonMissingError.
-        """
-        self._require_active(at)
-        if not why["reason"].strip():
-            raise SuspensionReasonMissingError("reason")
-        self.emit(self.Suspended, at, why)
-
-    def resume(self, *, at: datetime, why: Why) -> None:
-        """Let the application call again. Raises SubscriptionNotSuspendedError."""
-        if self.at(at) is not SubscriptionState.SUSPENDED:
-            raise SubscriptionNotSuspendedError
-        self.emit(self.Resumed, at, why)
 
     def transfer(
         self,
@@ -147,7 +119,6 @@ class Subscription(CredentialHolder):
         self._require_active(at)
         if (self.plan_id, self.plan_version) == (plan_id, plan_version):
             raise AlreadyOnPlanError("plan_id")
-        _check_expiry(expires_at, at)
         self.emit(
             self.Transferred,
             at,
@@ -156,19 +127,8 @@ class Subscription(CredentialHolder):
             from_plan_version=self.plan_version,
             plan_id=plan_id,
             plan_version=plan_version,
-            expires_at=expires_at,
+            expires_at=expiry(expires_at, at),
         )
-
-    def expire(self, *, at: datetime, why: Why) -> None:
-        """Record that the time is over. Raises SubscriptionNotDueError."""
-        if self.state not in RUNNING or self.at(at) is not SubscriptionState.EXPIRED:
-            raise SubscriptionNotDueError
-        self.emit(self.Expired, at, why)
-
-    def cancel(self, *, at: datetime, why: Why) -> None:
-        """Give the right, or the request, up. Raises SubscriptionOverError when it is over."""
-        self._require_open(at)
-        self.emit(self.Cancelled, at, why)
 
     def _require_pending(self) -> None:
         if self.state is not SubscriptionState.PENDING:
@@ -177,10 +137,6 @@ class Subscription(CredentialHolder):
     def _require_open(self, at: datetime) -> None:
         if self.at(at) not in OPEN:
             raise SubscriptionOverError
-
-    def _require_active(self, at: datetime) -> None:
-        if self.at(at) is not SubscriptionState.ACTIVE:
-            raise SubscriptionNotActiveError
 
     @dataclass(frozen=True)
     class Requested(First):
@@ -251,26 +207,6 @@ class Subscription(CredentialHolder):
             aggregate.state = SubscriptionState.REJECTED
 
     @dataclass(frozen=True)
-    class Suspended(Aggregate.Event):
-        """The provider kept the application out for a while; the reason is in the envelope."""
-
-        TOPIC = "subscription.suspended"
-
-        def apply(self, aggregate: "Subscription") -> None:
-            """Become suspended."""
-            aggregate.state = SubscriptionState.SUSPENDED
-
-    @dataclass(frozen=True)
-    class Resumed(Aggregate.Event):
-        """The provider let the application call again."""
-
-        TOPIC = "subscription.resumed"
-
-        def apply(self, aggregate: "Subscription") -> None:
-            """Become active."""
-            aggregate.state = SubscriptionState.ACTIVE
-
-    @dataclass(frozen=True)
     class Transferred(Aggregate.Event):
         """The subscription went on, with its keys, on another version or plan."""
 
@@ -286,28 +222,3 @@ class Subscription(CredentialHolder):
             aggregate.plan_id = self.plan_id
             aggregate.plan_version = self.plan_version
             aggregate.expires_at = self.expires_at
-
-    @dataclass(frozen=True)
-    class Expired(Aggregate.Event):
-        """The time for which the right was given was over."""
-
-        TOPIC = "subscription.expired"
-
-        def apply(self, aggregate: "Subscription") -> None:
-            """Become expired."""
-            aggregate.state = SubscriptionState.EXPIRED
-
-    @dataclass(frozen=True)
-    class Cancelled(Aggregate.Event):
-        """The right, or the request for it, was given up."""
-
-        TOPIC = "subscription.cancelled"
-
-        def apply(self, aggregate: "Subscription") -> None:
-            """Become cancelled."""
-            aggregate.state = SubscriptionState.CANCELLED
-
-
-def _check_expiry(expires_at: datetime | None, at: datetime) -> None:
-    if expires_at is not None and not at < expires_at < LATEST:
-        raise ExpiryPastError("expires_at")

@@ -44,7 +44,7 @@ def label(text: str, about: str) -> str:
 
 def prose(text: str, about: str) -> str:
     """Return the text, which may be empty and have lines. Raises ProseInvalidError."""
-    if len(text) > PROSE_CHARS or _UNSTORABLE.search(text):
+    if len(text) > PROSE_CHARS or not storable(text):
         raise ProseInvalidError(about)
     return text
 
@@ -80,6 +80,6 @@ def mail(text: str, about: str) -> str:
 
     Raises MailInvalidError.
     """
-    if not _MAIL.fullmatch(text) or _UNSTORABLE.search(text):
+    if not _MAIL.fullmatch(text) or not storable(text):
         raise MailInvalidError(about)
     return text.lower()

@@ -49,8 +49,9 @@ class Tombstones:
     def take(self, before: Document, after: Document, changes: Iterable[Change]) -> None:
         """Take in how what is held has changed; only the heads of the documents are looked at.
 
-        In one epoch what is gone or ends earlier gets a tombstone, and what is back loses it. What
-        another epoch does not have was not taken away. An epoch that is confirmed needs no others.
+        In one epoch what is gone or ends earlier gets a tombstone, and what is back loses it; an
+        end that moves away again takes it along. What another epoch does not have was not taken
+        away. An epoch that is confirmed needs no others.
         """
         epoch = epoch_of(after)
         if epoch == epoch_of(before):
@@ -112,9 +113,11 @@ class Tombstones:
             self._all.pop(at, None)
             self._all[at] = Tombstone(kind, id_, epoch, until)
         elif now is not None and at in self._all:
-            kept = self._all[at]
-            if kept.not_after is None or now.get("not_after") != kept.not_after:
+            until = now.get("not_after")
+            if until is None or self._all[at].not_after is None:
                 del self._all[at]
+            else:
+                self._all[at] = Tombstone(kind, id_, epoch, until)
 
     def _without(self, row: Body, away: Away) -> Body:
         """Return the row of a subscription without what was taken away."""

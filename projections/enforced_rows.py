@@ -66,6 +66,8 @@ def subscribed(event: Aggregate.Event, body: routing.Body) -> routing.Body:
         case Subscription.Transferred():
             moved = routing.on_plan(body, event.plan_id, event.plan_version)
             return routing.until(moved, event.expires_at)
+        case Subscription.ExpiryScheduled() | Subscription.Reinstated():
+            return routing.until(body, event.expires_at)
         case Subscription.CredentialRevoked():
             return routing.without_key(body, event.credential_id)
     lasting = [key for key in body["keys"] if not _has_ended(key, event.timestamp)]

@@ -21,7 +21,7 @@ from projections import enforced_rows
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "gateway_config"
-VERSION = 7
+VERSION = 8
 CONFIG = Table(
     "config",
     key={"organization_id": "uuid", "kind": "text", "id": "text"},
@@ -82,7 +82,9 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     Subscription.Suspended,
     Subscription.Resumed,
     Subscription.Transferred,
+    Subscription.ExpiryScheduled,
     Subscription.Expired,
+    Subscription.Reinstated,
     Subscription.Cancelled,
     Subscription.CredentialIssued,
     Subscription.CredentialImported,
@@ -138,19 +140,8 @@ def project(recorded: Recorded, rows: Rows) -> None:
             _open(recorded, rows, key)
         case GatewayGroup.Event():
             _change(recorded, rows, key, enforced_rows.decided(event, _body(rows[key])))
-        case Subscription.Requested(originator_id=id_, application_id=application_id):
-            rows[key] = _draft(
-                routing.subscription(id_, application_id, event.plan_id, event.plan_version)
-            )
-        case Subscription.Accepted():
-            rows[key] |= _draft(routing.until(_body(rows[key]), event.expires_at))
-            _open(recorded, rows, key)
-        case Subscription.Resumed():
-            _open(recorded, rows, key)
-        case Subscription.Suspended() | Subscription.Expired() | Subscription.Cancelled():
-            _close(recorded, rows, key)
         case _:
-            _change(recorded, rows, key, enforced_rows.subscribed(event, _body(rows[key])))
+            _subscribe(recorded, rows, key)
 
 
 def _offer(recorded: Recorded, rows: Rows, key: Key) -> None:
@@ -176,6 +167,28 @@ def _sell(recorded: Recorded, rows: Rows, key: Key) -> None:
             _end_keyless(recorded, rows, _superseded(recorded, event))
         case Plan.Closed():
             _end_keyless(recorded, rows, _superseded(recorded, event))
+
+
+def _subscribe(recorded: Recorded, rows: Rows, key: Key) -> None:
+    event = recorded.event
+    match event:
+        case Subscription.Requested(originator_id=id_, application_id=application_id):
+            rows[key] = _draft(
+                routing.subscription(id_, application_id, event.plan_id, event.plan_version)
+            )
+        case Subscription.Accepted():
+            rows[key] |= _draft(routing.until(_body(rows[key]), event.expires_at))
+            _open(recorded, rows, key)
+        case Subscription.Resumed():
+            _open(recorded, rows, key)
+        case Subscription.Reinstated(suspended=suspended):
+            _change(recorded, rows, key, enforced_rows.subscribed(event, _body(rows[key])))
+            if not suspended:
+                _open(recorded, rows, key)
+        case Subscription.Suspended() | Subscription.Expired() | Subscription.Cancelled():
+            _close(recorded, rows, key)
+        case _:
+            _change(recorded, rows, key, enforced_rows.subscribed(event, _body(rows[key])))
 
 
 def _end_keyless(recorded: Recorded, rows: Rows, key: Key) -> None:

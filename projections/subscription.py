@@ -13,7 +13,7 @@ from domain.subscription_life import SubscriptionState
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "subscription"
-VERSION = 3
+VERSION = 4
 SUBSCRIPTION = Table(
     "subscription",
     key={"organization_id": "uuid", "id": "uuid"},
@@ -67,7 +67,9 @@ EVENTS: tuple[type[Aggregate.Event], ...] = (
     Subscription.Suspended,
     Subscription.Resumed,
     Subscription.Transferred,
+    Subscription.ExpiryScheduled,
     Subscription.Expired,
+    Subscription.Reinstated,
     Subscription.Cancelled,
     Subscription.CredentialIssued,
     Subscription.CredentialImported,
@@ -121,18 +123,34 @@ def _project_subscription(event: Aggregate.Event, row: Row) -> None:
         case Subscription.Rejected():
             row["state"] = SubscriptionState.REJECTED.value
             row["decision_comment"] = event.comment
+        case Subscription.Transferred():
+            row |= {"plan_id": event.plan_id, "plan_version": event.plan_version}
+            row["expires_at"] = event.expires_at
+        case _:
+            _project_life(event, row)
+
+
+def _project_life(event: Aggregate.Event, row: Row) -> None:
+    match event:
         case Subscription.Suspended():
             row["state"] = SubscriptionState.SUSPENDED.value
             row["suspension_reason"] = event.why["reason"]
         case Subscription.Resumed():
             row |= {"state": SubscriptionState.ACTIVE.value, "suspension_reason": None}
-        case Subscription.Transferred():
-            row |= {"plan_id": event.plan_id, "plan_version": event.plan_version}
-            row["expires_at"] = event.expires_at
+        case Subscription.ExpiryScheduled():
+            row |= {"expires_at": event.expires_at, **_said(event)}
+        case Subscription.Reinstated(suspended=suspended):
+            back = SubscriptionState.SUSPENDED if suspended else SubscriptionState.ACTIVE
+            row |= {"state": back.value, "expires_at": event.expires_at, **_said(event)}
         case Subscription.Expired():
             row["state"] = SubscriptionState.EXPIRED.value
         case Subscription.Cancelled():
             row["state"] = SubscriptionState.CANCELLED.value
+
+
+def _said(event: Subscription.ExpiryScheduled | Subscription.Reinstated) -> Row:
+    """Return the comment of a decision that may go without one: then the one before stays."""
+    return {"decision_comment": event.comment} if event.comment else {}
 
 
 def _project_credential(

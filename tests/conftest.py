@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 
 from controlplane.app import App, running
+from controlplane.processes import timer
 from controlplane.store.embedded import SETTINGS, ensure
 from tests.given import AT
 
@@ -88,8 +89,9 @@ async def empty_dsn(server: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def app(dsn: str) -> AsyncIterator[App]:
-    """Return a control plane whose clock stands still and whose ids count."""
+async def app(dsn: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[App]:
+    """Return a control plane whose clock stands still, also for the timer; and whose ids count."""
+    monkeypatch.setattr(timer, "PAUSE_S", 3_600)
     ids = itertools.count(1)
     async with running(dsn, now=lambda: AT, new_id=lambda: UUID(int=next(ids))) as app:
         yield app

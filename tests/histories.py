@@ -20,7 +20,6 @@ from domain.application import Application
 from domain.contract.gate import GateResult
 from domain.contract.read import read_contract
 from domain.contract_policy import ContractPolicy
-from domain.credential import HashAlgorithm
 from domain.developer import Developer, TeamRole
 from domain.gateway import Gateway
 from domain.gateway_group import GatewayGroup
@@ -33,11 +32,11 @@ from domain.release_line import ReleaseLine
 from domain.reservation import Reservation
 from domain.sealed import Sealed
 from domain.subscription import Subscription
-from domain.subscription_life import SubscriptionState
 from domain.team import Team
 from domain.version_life import VersionState
 from projections.readmodel import Recorded
 from tests.given import ACE, AT, BAD, PETSTORE, PETSTORE_TESTED, WHY
+from tests.moves import MOVES, OVER
 
 _SCALARS: dict[object, st.SearchStrategy[Any]] = {
     str: st.text(),
@@ -219,7 +218,7 @@ class History:
             case AccessToken():
                 thing.revoke(at=at, why=why)
             case Subscription():
-                moves = _MOVES.get(thing.state, _OVER)
+                moves = MOVES.get(thing.state, OVER)
                 moves[verb % len(moves)](thing, at, why)
             case Gateway():
                 _change_gateway(thing, verb, at, why)
@@ -352,79 +351,6 @@ def _revise(thing: ApiVersion, at: datetime, why: Why) -> None:
     corrected = replace(CONTRACT, operations=CONTRACT.operations[nth % 3 :])
     digest = f"{nth:064}"
     thing.revise(corrected, None, contract_sha256=digest, contract_bytes=nth, at=at, why=why)
-
-
-def _issue(thing: Subscription, at: datetime, why: Why) -> None:
-    thing.issue_credential(
-        f"key {len(thing.credentials)}",
-        sha256="a" * 64,
-        sha1="b" * 28,
-        not_after=None,
-        at=at,
-        why=why,
-    )
-
-
-def _import(thing: Subscription, at: datetime, why: Why) -> None:
-    thing.import_credential(
-        f"key {len(thing.credentials)}",
-        algorithm=HashAlgorithm.SHA256_HEX,
-        digest="e" * 64,
-        not_after=None,
-        at=at,
-        why=why,
-    )
-
-
-def _rotate(thing: Subscription, at: datetime, why: Why) -> None:
-    thing.rotate_credential(
-        f"key {len(thing.credentials) - 1}",
-        successor_id=f"key {len(thing.credentials)}",
-        sha256="c" * 64,
-        sha1="d" * 28,
-        overlap_s=5,
-        not_after=None,
-        at=at,
-        why=why,
-    )
-
-
-def _revoke(thing: Subscription, at: datetime, why: Why) -> None:
-    thing.revoke_credential(f"key {len(thing.credentials) - 1}", at=at, why=why)
-
-
-def _suspend(thing: Subscription, at: datetime, why: Why) -> None:
-    thing.suspend(at=at, why=Why(**{**why, "reason": "unpaid"}))
-
-
-def _transfer(thing: Subscription, at: datetime, why: Why) -> None:
-    later = at + timedelta(days=9)
-    number = thing.plan_version + 1
-    plan = UUID(int=number)
-    thing.transfer(plan_id=plan, plan_version=number, expires_at=later, at=at, why=why)
-
-
-_Move = Callable[[Subscription, datetime, Why], None]
-
-
-def _expire(thing: Subscription, at: datetime, why: Why) -> None:
-    thing.expire(at=thing.expires_at or at, why=why)
-
-
-_CANCEL: _Move = lambda s, at, why: s.cancel(at=at, why=why)  # noqa: E731  # one of many
-_TERMS: _Move = lambda s, at, why: s.accept_terms("2", at=at, why=why)  # noqa: E731  # as above
-_ACCEPT: _Move = lambda s, at, why: s.accept(comment="Yes", at=at, why=why)  # noqa: E731  # as above
-_REJECT: _Move = lambda s, at, why: s.reject(at=at, why=why)  # noqa: E731  # as above
-_RESUME: _Move = lambda s, at, why: s.resume(at=at, why=why)  # noqa: E731  # as above
-_OVER: tuple[_Move, ...] = (_revoke, _CANCEL)
-_MOVES: dict[SubscriptionState, tuple[_Move, ...]] = {
-    SubscriptionState.PENDING: (_ACCEPT, _TERMS, _ACCEPT, _REJECT, _ACCEPT, _CANCEL),
-    SubscriptionState.ACTIVE: (
-        *(_issue, _revoke, _suspend, _rotate, _transfer, _issue, _expire, _import),
-        *(_revoke, _suspend, _TERMS, _issue, _CANCEL),
-    ),
-    SubscriptionState.SUSPENDED: (_RESUME, _revoke, _RESUME, _TERMS, _expire, _CANCEL),
-}
 
 
 def _change_person(thing: Developer | Invitation, verb: int, at: datetime, why: Why) -> None:

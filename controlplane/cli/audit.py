@@ -109,8 +109,8 @@ async def _replay(after: int | None, upto: int | None, into: str | None) -> bool
                     lambda done, last: bar.update(task, completed=done, total=last),
                 )
     for table in compared:
-        typer.echo(verdict(table) if upto is None else f"{table.table}: {table.rows:,} rows")
-    return all(table.same for table in compared)
+        typer.echo(verdict(table))
+    return all(table.same is not False for table in compared)
 
 
 @asynccontextmanager

@@ -92,12 +92,13 @@ async def _test(
 
 
 async def _version(app: "App", organization_id: UUID, name: str) -> "Record":
-    """Return the version that is meant. Raises UsageError, NotFoundError."""
-    from controlplane.graphql.node import named
+    """Return the version that is meant. Raises UsageError."""
+    from controlplane.global_id import named_key
     from domain.api_version import DEFAULT_API
 
-    slug, at, number = name.partition("@")
+    slug, _, number = name.partition("@")
     product, _, api = slug.partition("/")
+    (id_,) = named_key(name, "ApiVersion", ("uuid",)) or (None,)
     row = await app.services.pool.fetchrow(
         "SELECT v.id, v.contract_sha256 FROM api_version v"
         " JOIN product p ON p.organization_id = v.organization_id AND p.id = v.product_id"
@@ -105,7 +106,7 @@ async def _version(app: "App", organization_id: UUID, name: str) -> "Record":
         " AND CASE WHEN $2::uuid IS NULL THEN p.slug = $3 AND v.api = $4 AND v.number = $5"
         " ELSE v.id = $2 END",
         organization_id,
-        None if at else named(name, "ApiVersion", "version"),
+        id_,
         product,
         api or DEFAULT_API,
         number,

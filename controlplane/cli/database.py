@@ -73,7 +73,7 @@ def check(models: Models = None) -> None:
     same = True
     for name, tables in loop.run(_each(_named(models), run)):
         for table in tables:
-            same = same and table.same
+            same = same and bool(table.same)
             typer.echo(f"{name}.{verdict(table)}")
     if not same:
         raise typer.Exit(1)

@@ -60,7 +60,7 @@ async def named(
 
     `said` is a slug, a name, or an id as the command line or the portal prints it.
     """
-    from controlplane.graphql.node import named_key
+    from controlplane.global_id import named_key
 
     key = named_key(said, _NODES[option], ("uuid",))
     found = await _known(app, option, organization_id, str(key[0]) if key else said)

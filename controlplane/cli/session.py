@@ -43,7 +43,9 @@ def patient_settings() -> "Settings":
 
 
 def verdict(compared: "Comparison") -> str:
-    """Return in words how a table compares with the live one."""
+    """Return in words how a table compares with the live one, if it was compared."""
+    if compared.same is None:
+        return f"{compared.table}: {compared.rebuilt_rows:,} rows"
     if compared.same:
         return f"{compared.table}: {compared.rows:,} rows, the same"
     return (

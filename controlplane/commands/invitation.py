@@ -9,7 +9,6 @@ from controlplane.commands import Command, UnitOfWork, require_team
 from controlplane.commands.person import let_in, oneself, require_manager
 from controlplane.context import Context
 from controlplane.persons import MAIL, erase, name_of_mail
-from controlplane.store import lent
 from controlplane.store.eventstore import EventStore, Outcome
 from domain import text
 from domain.aggregate import DomainError
@@ -78,7 +77,7 @@ class InviteDeveloper(Command):
     async def _require_few(self, work: UnitOfWork, context: Context) -> None:
         """Raise TooManyInvitationsError, by a read model that may be behind by a moment."""
         services, organization = context.services, context.caller.organization_id
-        async with lent(services.pool, services.budget_s) as connection:
+        async with services.lend() as connection:
             found = await connection.fetchval(
                 _OPEN, organization, self.team_id, work.at, INVITATIONS
             )

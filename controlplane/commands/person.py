@@ -6,7 +6,6 @@ from uuid import UUID
 from controlplane.commands import NotPermittedError, UnitOfWork, require_team
 from controlplane.context import Context
 from controlplane.secret import SECRET_BYTES, TOKEN_PREFIX, mint
-from controlplane.store import lent
 from domain.access_token import AccessToken, Role
 from domain.aggregate import DomainError
 from domain.developer import Developer, DeveloperState, TeamRole
@@ -58,7 +57,7 @@ async def require_another_administrator(
     if context.caller.team_id is None or developer.role != TeamRole.ADMIN.value:
         return
     services, found = context.services, (context.caller.organization_id, developer.team_id)
-    async with lent(services.pool, services.budget_s) as connection:
+    async with services.lend() as connection:
         others = await connection.fetch(_OTHERS, *found, developer.id, OTHERS)
     for row in others:
         person = await work.get(Developer, row["id"], "developer_id")

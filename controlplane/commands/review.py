@@ -10,7 +10,6 @@ from controlplane.commands import NotPermittedError, UnitOfWork
 from controlplane.commands.api_version import VersionCommand
 from controlplane.context import Context
 from controlplane.contracts.codec import decoded, encoded
-from controlplane.store import lent
 from domain.api_product import ApiProduct
 from domain.api_version import ApiVersion
 from domain.contract.gate import GateResult, judged, weighed
@@ -193,7 +192,7 @@ async def _line(version: ApiVersion, work: UnitOfWork, context: Context) -> Rele
     line = await work.find(ReleaseLine, line_id)
     if line is not None:
         return line
-    async with lent(context.services.pool, context.services.budget_s) as connection:
+    async with context.services.lend() as connection:
         rows = await connection.fetch(
             "SELECT id, number FROM api_version WHERE organization_id = $1 AND product_id = $2"
             " AND api = $3 AND state IN ('PUBLISHED', 'DEPRECATED', 'RETIRED')"

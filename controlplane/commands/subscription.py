@@ -175,6 +175,22 @@ class TransferSubscription(SubscriptionCommand):
         _accept_terms(subscription, plan, self.terms_revision, work)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSubscriptionExpiry(SubscriptionCommand):
+    """Say until when a subscription lasts."""
+
+    permission = "subscription:decide"
+    expires_at: datetime | None = None
+    comment: str = ""
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Move the end of an active or suspended subscription, or take it away."""
+        subscription = await self.get(work, context)
+        subscription.schedule_expiry(
+            self.expires_at, comment=self.comment, at=work.at, why=work.why
+        )
+
+
 class ExpireSubscription(SubscriptionCommand):
     """Record that the time of a subscription is over; a timer asks for it."""
 
@@ -185,13 +201,27 @@ class ExpireSubscription(SubscriptionCommand):
         (await self.get(work, context)).expire(at=work.at, why=work.why)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReinstateSubscription(SubscriptionCommand):
+    """Give the right back after its time was over, with the keys that have not ended."""
+
+    permission = "subscription:decide"
+    expires_at: datetime | None = None
+    comment: str = ""
+
+    async def handle(self, work: UnitOfWork, context: Context) -> None:
+        """Have a subscription that expired of late be as it was before."""
+        subscription = await self.get(work, context)
+        subscription.reinstate(self.expires_at, comment=self.comment, at=work.at, why=work.why)
+
+
 class CancelSubscription(SubscriptionCommand):
     """Give the right, or the request for it, up."""
 
     permission = "subscription:cancel"
 
     async def handle(self, work: UnitOfWork, context: Context) -> None:
-        """Cancel a pending, active or suspended subscription."""
+        """Cancel a subscription, whatever it is, unless it was rejected or cancelled."""
         (await self.get(work, context)).cancel(at=work.at, why=work.why)
 
 

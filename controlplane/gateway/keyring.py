@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from controlplane.context import Services
-from controlplane.store import Connection, UnavailableError, lent
+from controlplane.store import Connection, UnavailableError
 from domain.routing import MAX_STALENESS_S, canonical
 from domain.signed import SIGNATURE, SKEW_S, Jwk, jwk, sign
 
@@ -114,8 +114,7 @@ class Keyring:
         return self._ring if age_s < RELOAD_S else None
 
     async def _load(self) -> None:
-        budget_s = self._services.vault.budget_s
-        async with lent(self._services.pool, budget_s) as connection:
+        async with self._services.lend() as connection:
             keys = await _read(connection)
             if not keys:
                 await _add_first(connection, self._services)
@@ -130,7 +129,7 @@ class Keyring:
         """
         services, now = self._services, self._services.now()
         begins = now if compromised else now + timedelta(seconds=overlap_s)
-        async with lent(services.pool, services.vault.budget_s) as connection:
+        async with services.lend() as connection:
             async with connection.transaction():
                 await connection.execute("LOCK TABLE signing_keys IN EXCLUSIVE MODE")
                 if compromised:

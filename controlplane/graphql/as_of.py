@@ -9,7 +9,6 @@ from controlplane.graphql.errors import invalid, not_permitted
 from controlplane.graphql.loaders import Info, root_of
 from controlplane.graphql.moment import Moment
 from controlplane.graphql.scalars import Position
-from controlplane.store import lent
 from controlplane.store.eventstore import head
 
 _COMMITTED = (
@@ -63,7 +62,7 @@ async def position_of(info: Info, as_of: AsOf) -> int:
     if (as_of.position is None) is (as_of.at is None):
         raise invalid("`asOf` is a `position` or an instant `at`, one of them.")
     app = request.app
-    async with lent(app.services.pool, app.settings.database_budget_s) as connection:
+    async with app.services.lend() as connection:
         if as_of.position is not None:
             number = request.number(as_of.position)
             if number > await head(connection):

@@ -7,12 +7,13 @@ from uuid import UUID
 import orjson
 import strawberry
 from asyncpg import Record
-from strawberry.dataloader import DataLoader
 
+from controlplane.audit import content
+from controlplane.global_id import key_of, parts_of
 from controlplane.graphql import visibility
 from controlplane.graphql.errors import invalid
 from controlplane.graphql.loaders import ORGANIZATION, Info, Kind, Request
-from controlplane.graphql.node import Node, key_of, parts_of
+from controlplane.graphql.node import Node
 from controlplane.graphql.paging import (
     After,
     Before,
@@ -24,14 +25,13 @@ from controlplane.graphql.paging import (
     page,
 )
 from controlplane.graphql.scalars import JSON, Count, Position
-from controlplane.store.mapper import to_domain_event
+from controlplane.store.eventstore import recorded
 from projections.paging import Column, Condition
 
 VALUE_BYTES = 16_384
 """A larger value of an event, as the operations of a version, is told by its size only."""
 EVENT_BYTES = 262_144
 """A larger event is not read at all but for its envelope."""
-_ENVELOPE = {"originator_id", "originator_version", "originator_topic", "timestamp", "why"}
 
 
 @strawberry.type
@@ -74,32 +74,19 @@ class AuditEvent(Node):
     @strawberry.field
     async def why(self, info: Info) -> Why:
         """Return its envelope: who caused it, through what, and why."""
-        why = (await _content(info, self.number)).why
+        why = (await info.context.loaded(_contents, self.number)).why
         return Why(**{name: why[name] for name in Why.__annotations__})
 
     @strawberry.field
     async def data(self, info: Info) -> JSON:
         """Return its content; values over 16 KB as {"truncated_bytes": n}, names sealed."""
-        return (await _content(info, self.number)).data
-
-
-async def _content(info: Info, number: int) -> Content:
-    request = info.context
-    loader = request.loaders.get(Content)
-    if loader is None:
-
-        async def load(numbers: list[int]) -> list[Content]:
-            return await _contents(request, numbers)
-
-        loader = request.loaders[Content] = DataLoader(load)
-    content: Content = await loader.load(number)
-    return content
+        return (await info.context.loaded(_contents, self.number)).data
 
 
 async def _contents(request: Request, numbers: list[int]) -> list[Content]:
     rows = await request.fetch(
-        "SELECT notification_id, topic, originator_id, originator_version,"
-        " length(state) AS bytes, CASE WHEN length(state) <= $2 THEN state END AS state,"
+        "SELECT notification_id, topic, CASE WHEN length(state) <= $2 THEN state END AS state,"
+        " originator_id, originator_version, length(state) AS bytes,"
         " CASE WHEN length(state) > $2 THEN convert_from(state, 'UTF8')::json ->> 'why' END AS why"
         " FROM stored_events WHERE notification_id = ANY($1)",
         numbers,
@@ -112,9 +99,8 @@ async def _contents(request: Request, numbers: list[int]) -> list[Content]:
 def _read(row: Record) -> Content:
     if row["state"] is None:
         return Content(orjson.loads(row["why"]), JSON({"truncated_bytes": row["bytes"]}))
-    event = to_domain_event(row["topic"], row["state"], row["originator_id"], row[3])
-    values = {name: value for name, value in vars(event).items() if name not in _ENVELOPE}
-    data = {name: _shortened(value) for name, value in values.items()}
+    event = recorded(row).event
+    data = {name: _shortened(value) for name, value in content(event).items()}
     return Content(dict[str, Any](event.why), JSON(data))
 
 

@@ -11,9 +11,9 @@ from strawberry.utils.str_converters import to_camel_case
 
 from controlplane.commands import Answer, Command, execute
 from controlplane.context import Caller
+from controlplane.global_id import global_id
 from controlplane.graphql.errors import NOTHING_RENAMED, RefusedError, Rejected, rejected
 from controlplane.graphql.loaders import Info, Key, Kind, one
-from controlplane.graphql.node import global_id
 from controlplane.graphql.scalars import Position
 from controlplane.store.projector import ReadModelsBehindError
 from domain.aggregate import DomainError
@@ -94,7 +94,7 @@ class Changed:
         """Return the id of what it was done to; null after a dry run."""
         if self.answer.outcome.position is None:
             return None
-        return global_id(self.kind.name, self.key[1:])
+        return strawberry.ID(global_id(self.kind.name, self.key[1:]))
 
     @strawberry.field
     def position(self, info: Info) -> Position | None:

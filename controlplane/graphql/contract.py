@@ -6,11 +6,11 @@ from uuid import UUID
 import strawberry
 
 from controlplane.contracts.judge import JudgeBusyError
+from controlplane.global_id import named_key
 from controlplane.graphql import visibility
 from controlplane.graphql.errors import RefusedError, invalid, not_permitted
 from controlplane.graphql.findings import ContractFindings, findings_of
 from controlplane.graphql.loaders import Info, one
-from controlplane.graphql.node import named_key
 from controlplane.graphql.version import VERSION, ApiVersion
 from domain.contract.bump import proposed_version
 from domain.contract.diff.terms import Terms

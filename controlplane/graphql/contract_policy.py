@@ -7,13 +7,14 @@ import orjson
 import strawberry
 
 from controlplane.commands.contract_policy import SetContractPolicy
+from controlplane.global_id import named_key
 from controlplane.graphql import visibility
 from controlplane.graphql.changes import AskedAtVersion, Changed, change, mutation
 from controlplane.graphql.enums import Role
 from controlplane.graphql.errors import Rejected, invalid
 from controlplane.graphql.findings import FindingLevel
 from controlplane.graphql.loaders import Info
-from controlplane.graphql.node import named_key, named_or_none
+from controlplane.graphql.node import named_or_none
 from controlplane.graphql.organization import ORGANIZATION
 from controlplane.graphql.product import PRODUCT
 from domain import contract_policy

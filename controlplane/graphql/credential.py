@@ -13,12 +13,13 @@ from controlplane.commands.credential import (
     RevokeCredential,
     RotateCredential,
 )
+from controlplane.global_id import named_key
 from controlplane.graphql import subscription, visibility
 from controlplane.graphql.changes import AskedAtVersion, Changed, Issued, change, mutation
 from controlplane.graphql.enums import CredentialState, HashAlgorithm
 from controlplane.graphql.errors import Rejected, not_permitted
 from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, first_where, one
-from controlplane.graphql.node import Node, named, named_key
+from controlplane.graphql.node import Node, named
 from controlplane.graphql.paging import Connection, Listing
 from domain.aggregate import Aggregate
 from domain.credential import SERVABLE

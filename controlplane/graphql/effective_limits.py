@@ -9,10 +9,10 @@ import orjson
 import strawberry
 from asyncpg import Record
 
+from controlplane.global_id import named_key
 from controlplane.graphql.enums import described
 from controlplane.graphql.errors import invalid
 from controlplane.graphql.loaders import Info, Key, one
-from controlplane.graphql.node import named_key
 from controlplane.graphql.plan_terms import Quota, RateLimit, quota_of, rate_limit_of
 from controlplane.graphql.scalars import Position
 from controlplane.graphql.subscription import SUBSCRIPTION

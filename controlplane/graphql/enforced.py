@@ -8,6 +8,7 @@ from uuid import UUID
 import strawberry
 
 from controlplane.commands import NotFoundError
+from controlplane.global_id import named_key
 from controlplane.graphql.as_of import AsOf, instant_of, position_of
 from controlplane.graphql.credential import CREDENTIAL, Credential
 from controlplane.graphql.enums import described
@@ -15,7 +16,6 @@ from controlplane.graphql.errors import invalid, not_permitted
 from controlplane.graphql.gateway import GATEWAY, Gateway
 from controlplane.graphql.gateway_run import GatewayRun, run_of
 from controlplane.graphql.loaders import Info, one_anywhere
-from controlplane.graphql.node import named_key
 from controlplane.graphql.verdict import Question, Verdict, verdict
 
 _RUN = (

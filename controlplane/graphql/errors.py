@@ -120,7 +120,9 @@ from domain.subscription_life import (
     ExpiryPastError,
     SubscriptionNotActiveError,
     SubscriptionNotDueError,
+    SubscriptionNotExpiredError,
     SubscriptionNotPendingError,
+    SubscriptionNotRunningError,
     SubscriptionNotSuspendedError,
     SubscriptionOverError,
     SuspensionReasonMissingError,
@@ -225,7 +227,9 @@ class RejectionCode(Enum):
     SLUG_INVALID = SlugInvalidError
     SUBSCRIPTION_NOT_ACTIVE = SubscriptionNotActiveError
     SUBSCRIPTION_NOT_DUE = SubscriptionNotDueError
+    SUBSCRIPTION_NOT_EXPIRED = SubscriptionNotExpiredError
     SUBSCRIPTION_NOT_PENDING = SubscriptionNotPendingError
+    SUBSCRIPTION_NOT_RUNNING = SubscriptionNotRunningError
     SUBSCRIPTION_NOT_SUSPENDED = SubscriptionNotSuspendedError
     SUBSCRIPTION_OVER = SubscriptionOverError
     SUCCESSOR_INVALID = SuccessorInvalidError

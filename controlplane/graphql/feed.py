@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from controlplane.app import App
-from controlplane.store import UNREACHABLE, UnavailableError, lent
+from controlplane.store import UNREACHABLE, UnavailableError
 
 log = structlog.get_logger()
 PAUSE_S = 0.05
@@ -92,8 +92,7 @@ class Feed:
         if upto - self._seen > RANGE_EVENTS:
             self._wake()
         else:
-            services, budget_s = self._app.services, self._app.settings.database_budget_s
-            async with lent(services.pool, budget_s) as connection:
+            async with self._app.services.lend() as connection:
                 rows = await connection.fetch(_HAPPENED, self._seen, upto, list(self._waiting))
             for id_, position in rows:
                 for woken, since in self._waiting.get(id_, {}).items():

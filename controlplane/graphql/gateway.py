@@ -10,6 +10,7 @@ import strawberry
 from asyncpg import Record
 
 from controlplane.commands import NotFoundError
+from controlplane.global_id import named_key
 from controlplane.graphql import (
     gateway_config,
     gateway_run,
@@ -32,7 +33,7 @@ from controlplane.graphql.loaders import (
     root_of,
     same_noun,
 )
-from controlplane.graphql.node import Node, named_key
+from controlplane.graphql.node import Node
 from controlplane.graphql.observed import Behind, GatewayError
 from controlplane.graphql.paging import Connection, Listing, listed, nested
 from controlplane.graphql.propagation import ChangeAtGateway, Propagation

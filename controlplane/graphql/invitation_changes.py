@@ -18,10 +18,11 @@ from controlplane.graphql.changes import Asked, Changed, Issued, change, mutatio
 from controlplane.graphql.enums import TeamRole
 from controlplane.graphql.errors import Rejected, rejected
 from controlplane.graphql.invitation import INVITATION, Invitation
-from controlplane.graphql.loaders import Info, Request, storable
+from controlplane.graphql.loaders import Info, Request
 from controlplane.graphql.node import named
 from controlplane.graphql.team import DEVELOPER
 from domain.invitation import InvitationNotOpenError
+from domain.text import storable
 
 
 @strawberry.input

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import strawberry
 
+from controlplane.global_id import named_key
 from controlplane.graphql.audit import AUDIT_EVENT, AuditEvent
 from controlplane.graphql.errors import RefusedError, invalid, not_permitted
 from controlplane.graphql.feed import Feed
 from controlplane.graphql.loaders import ORGANIZATION, Info, Request, one_anywhere
-from controlplane.graphql.node import named_key
 from controlplane.graphql.product import PRODUCT, ApiProduct
 from controlplane.graphql.scalars import Position
 from projections.paging import Column, Pages

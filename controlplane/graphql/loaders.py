@@ -1,12 +1,11 @@
 """What one request reads: kinds of nodes, and one SQL statement for all rows wanted alike."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from operator import itemgetter
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, TypeVarTuple
 
 from aiohttp import web
 from asyncpg import Record
@@ -20,14 +19,17 @@ from controlplane.graphql.feed import Feed
 from controlplane.graphql.moment import STREAMS, Moment, has_history
 from controlplane.graphql.scalars import Position
 from controlplane.graphql.visibility import Visible
-from controlplane.store import lent
 from domain.aggregate import Aggregate
 from domain.sealed import Sealed
+from domain.text import storable
 from projections.paging import Column, Condition, Pages
 
 ROWS = 10_000
 """Nodes that one request reads, whatever its pages could hold; each costs about 50 us."""
 N = TypeVar("N")
+K = TypeVar("K")
+V = TypeVar("V")
+Given = TypeVarTuple("Given")
 Key: TypeAlias = tuple[object, ...]
 ORGANIZATION = Column("n.organization_id", "uuid")
 ID = (ORGANIZATION, Column("n.id", "uuid"))
@@ -112,27 +114,29 @@ class Request:
             )
         return position.number
 
-    async def rows(
-        self, pages: Pages, parent: Key, kind: Kind[Any] | None = None, moment: Moment | None = None
-    ) -> list[Record]:
-        """Return the rows of one parent; those asked for together come by one statement.
-
-        With a moment those that `kind` had then.
-        """
-        loader = self.loaders.get((pages, moment))
+    def loaded(
+        self,
+        load: Callable[["Request", *Given, list[K]], Awaitable[list[V]]],
+        key: K,
+        *given: *Given,
+    ) -> Awaitable[V]:
+        """Return what `load` finds for a key; it is asked once for all keys asked for together."""
+        loader = self.loaders.get((load, given))
         if loader is None:
-            fetch = partial(self._fetch, pages, kind, moment)
-            loader = self.loaders[pages, moment] = DataLoader(fetch)
-        rows: list[Record] = await loader.load(parent)
-        return rows
+            loader = self.loaders[load, given] = DataLoader(lambda keys: load(self, *given, keys))
+        return loader.load(key)
 
-    async def _fetch(
-        self, pages: Pages, kind: Kind[Any] | None, moment: Moment | None, parents: list[Key]
+    async def rows(
+        self, kind: Kind[Any], pages: Pages, moment: Moment | None, parents: list[Key]
     ) -> list[list[Record]]:
+        """Return the rows of each parent, by one statement; with a moment those of that time.
+
+        Raises RefusedError for more rows than one request may read, UnavailableError.
+        """
         left = ROWS - self.spent.total()
         sql, bound = pages.statement(left + 1)
         values: list[object] = [list(column) for column in zip(*parents, strict=True)] + bound
-        if kind is not None and moment is not None:
+        if moment is not None:
             streams = await self._streams(pages, kind, parents)
             await moment.include(kind.table, streams)
             if kind.table in _SEEN_BY_SUBSCRIBERS and self.caller.team_id is not None:
@@ -169,28 +173,18 @@ class Request:
         for value in values:
             if isinstance(value, str):
                 require_storable(value)
-        app = self.app
-        async with lent(app.services.pool, app.settings.database_budget_s) as connection:
+        async with self.app.services.lend() as connection:
             return await connection.fetch(sql, *values)
 
-    async def opened(self, sealed: Sealed) -> str | None:
+    def opened(self, sealed: Sealed) -> Awaitable[str | None]:
         """Return a text about a person of the caller's organization; None once forgotten."""
-        loader = self.loaders.get(Sealed)
-        if loader is None:
-            loader = self.loaders[Sealed] = DataLoader(self._open)
-        text: str | None = await loader.load(sealed)
-        return text
+        return self.loaded(Request._open, sealed)
 
     async def _open(self, sealed: list[Sealed]) -> list[str | None]:
         return await self.app.services.vault.open(self.caller.organization_id, sealed)
 
 
 Info: TypeAlias = StrawberryInfo[Request, None]
-
-
-def storable(text: str) -> bool:
-    """Whether PostgreSQL can hold the text."""
-    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def require_storable(text: str) -> None:
@@ -207,12 +201,12 @@ def root_of(info: Info) -> str | int:
     return path.key
 
 
-async def rows_of(info: Info, kind: Kind[Any], pages: Pages, parent: Key) -> list[Record]:
+def rows_of(info: Info, kind: Kind[Any], pages: Pages, parent: Key) -> Awaitable[list[Record]]:
     """Return the rows of one parent, of the moment that the root's field asks about."""
     moment = None
     if info.context.moments and has_history(kind.table):
         moment = info.context.moments.get(root_of(info))
-    return await info.context.rows(pages, parent, kind, moment)
+    return info.context.loaded(Request.rows, parent, kind, pages, moment)
 
 
 async def one(info: Info, kind: Kind[N], key: Key) -> N | None:

@@ -14,9 +14,9 @@ from uuid import UUID
 from asyncpg import Record
 
 from controlplane.graphql.errors import RefusedError
-from controlplane.store.mapper import to_domain_event
+from controlplane.store.eventstore import SELECT_EVENTS, recorded
 from projections import application, gateway, plan, product, subscription, team
-from projections.readmodel import ReadModel, Recorded, Rows, Table
+from projections.readmodel import ReadModel, Rows, Table
 
 HISTORIES: tuple[ReadModel, ...] = (application, gateway, plan, product, subscription, team)
 """The read models whose past can be asked for: each row is made of the events of one stream."""
@@ -31,8 +31,7 @@ _MEASURE = (
     " WHERE originator_id = ANY($1) AND notification_id <= $2 AND topic = ANY($3)"
 )
 _READ = (
-    "SELECT notification_id, topic, state, originator_id, originator_version FROM stored_events"
-    " WHERE originator_id = ANY($1) AND notification_id <= $2 AND topic = ANY($3)"
+    f"{SELECT_EVENTS} WHERE originator_id = ANY($1) AND notification_id <= $2 AND topic = ANY($3)"
     " ORDER BY notification_id"
 )
 Fetch: TypeAlias = Callable[..., Coroutine[Any, Any, Sequence[Record]]]
@@ -120,8 +119,8 @@ class Moment:
 
 
 def _fold(model: ReadModel, stored: Sequence[Record], rows: Rows) -> None:
-    for position, topic, state, stream, version in stored:
-        model.project(Recorded(position, to_domain_event(topic, state, stream, version)), rows)
+    for row in stored:
+        model.project(recorded(row), rows)
 
 
 def _bound(wanted: int, limit: int, of: str) -> None:

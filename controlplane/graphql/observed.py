@@ -1,13 +1,13 @@
 """What is known of gateways now: when they were heard, what they run, what they could not."""
 
 from bisect import bisect_right
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 import strawberry
 from asyncpg import Record
-from strawberry.dataloader import DataLoader
 
 from controlplane.commands import NotFoundError
 from controlplane.graphql.gateway_run import GatewayRun, run_of
@@ -69,21 +69,16 @@ class Seen(NamedTuple):
     error: GatewayError | None
 
 
-async def seen(info: Info, key: Key) -> Seen:
+def seen(info: Info, key: Key) -> Awaitable[Seen]:
     """Return what is known of a gateway; of all that are asked about, by one statement."""
-    request = info.context
-    loader = request.loaders.get(seen)
-    if loader is None:
+    return info.context.loaded(_all_seen, key)
 
-        async def load(keys: list[Key]) -> list[Seen]:
-            organizations, gateways = zip(*keys, strict=True)
-            rows = await request.fetch(_SEEN, organizations, gateways)
-            found = {row["gateway_id"]: _seen(row) for row in rows}
-            return [found[id_] for id_ in gateways]
 
-        loader = request.loaders[seen] = DataLoader(load)
-    found: Seen = await loader.load(key)
-    return found
+async def _all_seen(request: Request, keys: list[Key]) -> list[Seen]:
+    organizations, gateways = zip(*keys, strict=True)
+    rows = await request.fetch(_SEEN, organizations, gateways)
+    found = {row["gateway_id"]: _seen(row) for row in rows}
+    return [found[id_] for id_ in gateways]
 
 
 def _seen(row: Record) -> Seen:
@@ -102,21 +97,12 @@ def _seen(row: Record) -> Seen:
     return Seen(row["heard_at"], row["silent_s"], run, error)
 
 
-async def behind(info: Info, group_key: Key, position: int) -> Behind:
+def behind(info: Info, group_key: Key, position: int) -> Awaitable[Behind]:
     """Return how far whoever runs a position is behind its group.
 
     Of all that are asked about in one group, the changes are worked out once.
     """
-    request = info.context
-    loader = request.loaders.get(behind)
-    if loader is None:
-
-        async def load(asked: list[tuple[Key, int]]) -> list[Behind]:
-            return await _behind(request, asked)
-
-        loader = request.loaders[behind] = DataLoader(load)
-    found: Behind = await loader.load((group_key, position))
-    return found
+    return info.context.loaded(_behind, (group_key, position))
 
 
 async def _behind(request: Request, asked: list[tuple[Key, int]]) -> list[Behind]:

@@ -16,7 +16,8 @@ from asyncpg import Record
 
 from controlplane.graphql.enums import described
 from controlplane.graphql.errors import RefusedError, invalid, not_permitted
-from controlplane.graphql.loaders import Info, Key, Kind, rows_of, storable
+from controlplane.graphql.loaders import Info, Key, Kind, rows_of
+from domain.text import storable
 from projections.paging import Column, Condition, Pages
 
 PAGE = 100

@@ -13,8 +13,7 @@ from controlplane.graphql.allowlist import allowed, digest
 from controlplane.graphql.asking import Asked, RefusedRequestError, asked
 from controlplane.graphql.documents import DOCUMENT_CHARS
 from controlplane.graphql.errors import RefusedError
-from controlplane.graphql.loaders import storable
-from controlplane.store import lent
+from domain.text import storable
 
 REGISTERED = 10_000
 """Documents kept in the database; beyond it the longest unused go, anonymous clients' first."""
@@ -89,8 +88,7 @@ class Persisted:
             return
         if len(text) > DOCUMENT_CHARS or not storable(text):
             return  # it is answered, and never found by its hash
-        settings = self._app.settings
-        async with lent(self._app.services.pool, settings.database_budget_s) as connection:
+        async with self._app.services.lend() as connection:
             await connection.execute(_KEEP, bytes.fromhex(wanted), text, anonymous)
             await connection.execute(_TRIM, REGISTERED, BATCH_ROWS)
             for each in (True, False):
@@ -114,8 +112,7 @@ class Persisted:
             self._at_hand.move_to_end(wanted)
             if self._app.services.now() - noted_at < TOUCH:
                 return text
-        settings = self._app.settings
-        async with lent(self._app.services.pool, settings.database_budget_s) as connection:
+        async with self._app.services.lend() as connection:
             row = await connection.fetchrow(
                 _FIND, bytes.fromhex(wanted), timedelta(days=UNUSED_DAYS)
             )

@@ -7,12 +7,13 @@ import orjson
 import strawberry
 from asyncpg import Record
 
+from controlplane.global_id import global_id, named_key
 from controlplane.graphql import product, subscription, visibility
 from controlplane.graphql.as_of import AsOfArgument, look_back
 from controlplane.graphql.catalogue import OfOrganization, in_organization, named_like
 from controlplane.graphql.enums import PlanState, PlanVersionState, Visibility
 from controlplane.graphql.loaders import ORGANIZATION, Info, Kind, one, one_anywhere, same_noun
-from controlplane.graphql.node import Node, global_id, named_key
+from controlplane.graphql.node import Node
 from controlplane.graphql.paging import (
     NAMED,
     After,
@@ -90,7 +91,7 @@ class Plan(Node):
         """Return the ids of the teams it is offered to by its visibility; null for consumers."""
         if not visibility.is_provider(info.context.caller):
             return None
-        return [global_id("Team", (team,)) for team in orjson.loads(self.audience)]
+        return [strawberry.ID(global_id("Team", (team,))) for team in orjson.loads(self.audience)]
 
 
 @strawberry.type

@@ -5,6 +5,7 @@ from typing import Any
 
 import strawberry
 
+from controlplane.global_id import global_id
 from controlplane.graphql.documented import document
 from controlplane.graphql.enums import (
     Approval,
@@ -15,7 +16,6 @@ from controlplane.graphql.enums import (
     QuotaPeriod,
 )
 from controlplane.graphql.loaders import Info
-from controlplane.graphql.node import global_id
 from controlplane.graphql.scalars import Count
 
 
@@ -159,7 +159,7 @@ def terms_of(terms: dict[str, Any]) -> PlanTerms:
         quota=quota_of(terms["quota"]),
         overrides=[
             Override(
-                product_id=global_id("ApiProduct", (each["product_id"],)),
+                product_id=strawberry.ID(global_id("ApiProduct", (each["product_id"],))),
                 operation_id=each["operation"],
                 rate_limit=rate_limit_of(each["rate_limit"]),
                 quota=quota_of(each["quota"]),

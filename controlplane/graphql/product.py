@@ -7,6 +7,7 @@ import orjson
 import strawberry
 from asyncpg import Record
 
+from controlplane.global_id import global_id, named_key
 from controlplane.graphql import page as documentation
 from controlplane.graphql import plan, version, visibility
 from controlplane.graphql.as_of import AsOfArgument, look_back
@@ -21,7 +22,7 @@ from controlplane.graphql.loaders import (
     one_anywhere,
     same_noun,
 )
-from controlplane.graphql.node import Node, global_id, named_key
+from controlplane.graphql.node import Node
 from controlplane.graphql.paging import (
     NAMED,
     After,
@@ -87,7 +88,7 @@ class ApiProduct(Node):
         """Return the ids of the teams that find it by its visibility; only the provider is told."""
         if not visibility.is_provider(info.context.caller):
             return None
-        return [global_id("Team", (team,)) for team in orjson.loads(self.audience)]
+        return [strawberry.ID(global_id("Team", (team,))) for team in orjson.loads(self.audience)]
 
 
 @strawberry.type

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import strawberry
 
+from controlplane.global_id import named_key
 from controlplane.graphql.as_of import AsOf, AsOfArgument, instant_of, look_back
 from controlplane.graphql.credential import CREDENTIAL, Credential
 from controlplane.graphql.errors import not_permitted
 from controlplane.graphql.loaders import Info, Key, one, one_anywhere
 from controlplane.graphql.moment import Moment
-from controlplane.graphql.node import named_key
 from controlplane.graphql.plan import PLAN_VERSION, PlanVersion
 from controlplane.graphql.product import PRODUCT
 from controlplane.graphql.scalars import Position
@@ -115,7 +115,8 @@ class Chain:
         """Return what there was at the end of the chain at an instant. Raises RefusedError."""
         told = await self._told.named(routing.SUBSCRIPTION, [str(self._subscription_id)])
         keys = [key for row in told for key in row.body["keys"] if key["id"] == self._name]
-        over = any(ended(key["not_after"], instant) for key in keys)
+        lasting = [*(row.body for row in told), *keys]
+        over = any(ended(each["not_after"], instant) for each in lasting)
         plans = await self._told.named(routing.PLAN, [row.body["plan"] for row in told])
         sold = [product for row in plans for product in row.body["products"]]
         products = await self._told.named(routing.PRODUCT, sold)

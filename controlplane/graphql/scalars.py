@@ -10,7 +10,6 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
 BIGINT_MAX = 2**63 - 1
-DECIMAL_CHARS = 40
 INSTANT_CHARS = 40
 _POSITION = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)

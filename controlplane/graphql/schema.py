@@ -7,6 +7,7 @@ import strawberry
 from graphql import GraphQLNamedType, GraphQLSchema, Undefined, print_schema
 from strawberry.schema.config import StrawberryConfig
 
+from controlplane.global_id import key_of, parts_of
 from controlplane.graphql.access_token import (
     ACCESS_TOKEN,
     AccessTokenMutations,
@@ -38,7 +39,7 @@ from controlplane.graphql.invitation_changes import InvitationMutations
 from controlplane.graphql.live import Live
 from controlplane.graphql.loaders import Info, Kind, one_anywhere
 from controlplane.graphql.moment import has_history
-from controlplane.graphql.node import Node, key_of, parts_of
+from controlplane.graphql.node import Node
 from controlplane.graphql.organization import (
     ORGANIZATION,
     OrganizationMutations,

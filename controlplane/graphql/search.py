@@ -4,7 +4,6 @@ from typing import Annotated
 
 import strawberry
 from asyncpg import Record
-from strawberry.dataloader import DataLoader
 
 from controlplane.graphql import visibility
 from controlplane.graphql.errors import invalid
@@ -66,16 +65,7 @@ class SearchHit:
     @strawberry.field
     async def snippet(self, info: Info) -> str:
         """Return the part of its text that fits best: plain text, or Markdown of a page."""
-        request, query = info.context, self.query
-        loader = request.loaders.get((SearchHit, query))
-        if loader is None:
-
-            async def load(keys: list[Key]) -> list[str]:
-                return await _snippets(request, query, keys)
-
-            loader = request.loaders[SearchHit, query] = DataLoader(load)
-        snippet: str = await loader.load((self.kind, *self.key))
-        return snippet
+        return await info.context.loaded(_snippets, (self.kind, *self.key), self.query)
 
 
 @strawberry.type

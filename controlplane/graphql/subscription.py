@@ -7,6 +7,7 @@ from uuid import UUID
 import strawberry
 from asyncpg import Record
 
+from controlplane.global_id import named_key
 from controlplane.graphql import application, credential, plan, visibility
 from controlplane.graphql.as_of import AsOfArgument, look_back
 from controlplane.graphql.enums import SubscriptionState
@@ -20,7 +21,7 @@ from controlplane.graphql.loaders import (
     one_anywhere,
     same_noun,
 )
-from controlplane.graphql.node import Node, named_key
+from controlplane.graphql.node import Node
 from controlplane.graphql.paging import (
     After,
     Before,
@@ -62,7 +63,7 @@ class Subscription(Node):
     recorded: strawberry.Private[SubscriptionState]
     comment: str = strawberry.field(description="What the applicant said; plain text.")
     decision_comment: str | None = strawberry.field(
-        description="What the provider said on accepting or rejecting; plain text."
+        description="What the provider said last on deciding about it; plain text."
     )
     suspension_reason: str | None = strawberry.field(
         description="Why it is suspended; null when it is not."

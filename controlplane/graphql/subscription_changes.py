@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 
@@ -11,14 +11,16 @@ from controlplane.commands.subscription import (
     AcceptTerms,
     CancelSubscription,
     ExpireSubscription,
+    ReinstateSubscription,
     RejectSubscription,
     RequestSubscription,
     ResumeSubscription,
+    ScheduleSubscriptionExpiry,
     SubscriptionCommand,
     SuspendSubscription,
     TransferSubscription,
 )
-from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change
+from controlplane.graphql.changes import Asked, AskedAtVersion, Changed, change, mutation
 from controlplane.graphql.errors import Rejected
 from controlplane.graphql.loaders import Info
 from controlplane.graphql.node import named
@@ -70,6 +72,16 @@ class RejectSubscriptionInput(SubscriptionInput):
 
 
 @strawberry.input
+class SubscriptionExpiryInput(SubscriptionInput):
+    """A subscription, and its new end."""
+
+    expires_at: datetime | None = strawberry.field(
+        default=None, description="Until when it may call; null: for ever."
+    )
+    comment: str = strawberry.field(default="", description=_COMMENT)
+
+
+@strawberry.input
 class SuspendSubscriptionInput(SubscriptionInput):
     """The active subscription to suspend; its `reason` must be given, and is for the team."""
 
@@ -110,60 +122,6 @@ class SubscriptionChanged(Changed):
         return await self.node(info, SUBSCRIPTION)
 
 
-RequestSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "RequestSubscriptionResult", description="What requestSubscription did, or why not."
-    ),
-]
-AcceptSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "AcceptSubscriptionResult", description="What acceptSubscription did, or why not."
-    ),
-]
-RejectSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "RejectSubscriptionResult", description="What rejectSubscription did, or why not."
-    ),
-]
-SuspendSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "SuspendSubscriptionResult", description="What suspendSubscription did, or why not."
-    ),
-]
-ResumeSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "ResumeSubscriptionResult", description="What resumeSubscription did, or why not."
-    ),
-]
-TransferSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "TransferSubscriptionResult", description="What transferSubscription did, or why not."
-    ),
-]
-ExpireSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "ExpireSubscriptionResult", description="What expireSubscription did, or why not."
-    ),
-]
-CancelSubscriptionResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union(
-        "CancelSubscriptionResult", description="What cancelSubscription did, or why not."
-    ),
-]
-AcceptTermsResult = Annotated[
-    SubscriptionChanged | Rejected,
-    strawberry.union("AcceptTermsResult", description="What acceptTerms did, or why not."),
-]
-
-
 def _decide(
     command: type[SubscriptionCommand],
     info: Info,
@@ -186,10 +144,10 @@ def _decide(
 class SubscriptionMutations:
     """What can be done about subscriptions."""
 
-    @strawberry.mutation
+    @mutation
     async def request_subscription(
         self, info: Info, input: RequestSubscriptionInput
-    ) -> RequestSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Ask for a plan on behalf of an application; needs subscription:request."""
         return await change(
             info,
@@ -204,45 +162,47 @@ class SubscriptionMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
     async def accept_subscription(
         self, info: Info, input: AcceptSubscriptionInput
-    ) -> AcceptSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Let the application call the plan; needs subscription:decide."""
         return await _decide(
             AcceptSubscription, info, input, expires_at=input.expires_at, comment=input.comment
         )
 
-    @strawberry.mutation
+    @mutation
     async def reject_subscription(
         self, info: Info, input: RejectSubscriptionInput
-    ) -> RejectSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Keep the application out; needs subscription:decide."""
         return await _decide(RejectSubscription, info, input, comment=input.comment)
 
-    @strawberry.mutation
-    async def accept_terms(self, info: Info, input: AcceptTermsInput) -> AcceptTermsResult:
+    @mutation
+    async def accept_terms(
+        self, info: Info, input: AcceptTermsInput
+    ) -> SubscriptionChanged | Rejected:
         """Agree to the terms of the plan as they are by now; needs subscription:request."""
         return await _decide(AcceptTerms, info, input, terms_revision=input.terms_revision)
 
-    @strawberry.mutation
+    @mutation
     async def suspend_subscription(
         self, info: Info, input: SuspendSubscriptionInput
-    ) -> SuspendSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Keep the application out until it is resumed; needs subscription:suspend."""
         return await _decide(SuspendSubscription, info, input)
 
-    @strawberry.mutation
+    @mutation
     async def resume_subscription(
         self, info: Info, input: SubscriptionInput
-    ) -> ResumeSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Let the application call again, with the same keys; needs subscription:suspend."""
         return await _decide(ResumeSubscription, info, input)
 
-    @strawberry.mutation
+    @mutation
     async def transfer_subscription(
         self, info: Info, input: TransferSubscriptionInput
-    ) -> TransferSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Go on with the same keys on the version of a plan that is on sale.
 
         Needs subscription:transfer, and for a plan with manual approval subscription:decide.
@@ -260,19 +220,51 @@ class SubscriptionMutations:
             ),
         )
 
-    @strawberry.mutation
+    @mutation
+    async def schedule_subscription_expiry(
+        self, info: Info, input: SubscriptionExpiryInput
+    ) -> SubscriptionChanged | Rejected:
+        """Move the end of an active or suspended subscription, or lift it.
+
+        Needs subscription:decide.
+        """
+        return await _decide(
+            ScheduleSubscriptionExpiry,
+            info,
+            input,
+            expires_at=input.expires_at,
+            comment=input.comment,
+        )
+
+    @mutation
     async def expire_subscription(
         self, info: Info, input: SubscriptionInput
-    ) -> ExpireSubscriptionResult:
+    ) -> SubscriptionChanged | Rejected:
         """Record that the time of a subscription is over; needs subscription:decide.
 
         It ends at its `expiresAt` by itself, and a timer records that.
         """
         return await _decide(ExpireSubscription, info, input)
 
-    @strawberry.mutation
+    @mutation
+    async def reinstate_subscription(
+        self, info: Info, input: SubscriptionExpiryInput
+    ) -> SubscriptionChanged | Rejected:
+        """Have a subscription that expired within 90 days be as it was; needs subscription:decide.
+
+        Its keys work again, but for those that were revoked or ended themselves. One that was
+        suspended when it expired is suspended.
+        """
+        return await _decide(
+            ReinstateSubscription, info, input, expires_at=input.expires_at, comment=input.comment
+        )
+
+    @mutation
     async def cancel_subscription(
         self, info: Info, input: SubscriptionInput
-    ) -> CancelSubscriptionResult:
-        """Give the right, or the request for it, up; needs subscription:cancel."""
+    ) -> SubscriptionChanged | Rejected:
+        """Give the right, or the request for it, up for good; needs subscription:cancel.
+
+        Also what has expired, so that nobody reinstates it.
+        """
         return await _decide(CancelSubscription, info, input)

@@ -7,13 +7,12 @@ from uuid import UUID
 
 import orjson
 import strawberry
-from asyncpg import Record
 
 from controlplane.graphql.audit import AUDIT_EVENT, AuditEvent
 from controlplane.graphql.errors import RefusedError
 from controlplane.graphql.loaders import Info, one
 from controlplane.graphql.scalars import Position
-from controlplane.store.mapper import to_domain_event
+from controlplane.store.eventstore import SELECT_EVENTS, recorded
 from domain import routing
 from projections.readmodel import Recorded
 
@@ -33,14 +32,10 @@ _OF_PRODUCTS = (
     f" ORDER BY id LIMIT {VERSIONS + 1}"
 )
 _STEPS = (
-    "SELECT notification_id, topic, state, originator_id, originator_version FROM stored_events"  # noqa: S608
-    " WHERE originator_id = $1 AND notification_id <= $2"
+    f"{SELECT_EVENTS} WHERE originator_id = $1 AND notification_id <= $2"
     f" ORDER BY originator_version DESC LIMIT {STEPS}"
 )
-_AT = (
-    "SELECT notification_id, topic, state, originator_id, originator_version FROM stored_events"
-    " WHERE notification_id = ANY($1) ORDER BY notification_id"
-)
+_AT = f"{SELECT_EVENTS} WHERE notification_id = ANY($1) ORDER BY notification_id"
 
 
 class Row(NamedTuple):
@@ -107,7 +102,7 @@ class Told:
         """Return the events of a key and of its subscription until then, at most STEPS."""
         rows = await self._fetch(_STEPS, subscription_id, self._position)
         steps = Steps([], [])
-        for each in map(_recorded, rows):
+        for each in map(recorded, rows):
             about = getattr(each.event, "credential_id", None)
             if credential_id in {about, getattr(each.event, "successor_id", None)}:
                 steps.key.append(each)
@@ -117,7 +112,7 @@ class Told:
 
     async def recorded(self, positions: Iterable[int]) -> list[Recorded]:
         """Return the events at these positions."""
-        return [_recorded(row) for row in await self._fetch(_AT, list(positions))]
+        return [recorded(row) for row in await self._fetch(_AT, list(positions))]
 
     def cause(self, recorded: Recorded) -> RightsCause:
         """Return an event as it is shown."""
@@ -132,15 +127,6 @@ class Told:
     async def _rows(self, sql: str, *values: object) -> list[Row]:
         rows = await self._fetch(sql, self._organization_id, self._position, *values)
         return [Row(row["id"], orjson.loads(row["body"]), row["from_position"]) for row in rows]
-
-
-def _recorded(row: Record) -> Recorded:
-    return Recorded(
-        row["notification_id"],
-        to_domain_event(
-            row["topic"], row["state"], row["originator_id"], row["originator_version"]
-        ),
-    )
 
 
 def ended(not_after: str | None, instant: datetime | None) -> bool:

@@ -56,8 +56,17 @@ _REASONS: dict[type[Aggregate.Event], VerdictReason] = {
     Subscription.Suspended: VerdictReason.SUBSCRIPTION_SUSPENDED,
     Subscription.Cancelled: VerdictReason.SUBSCRIPTION_CANCELLED,
     Subscription.Expired: VerdictReason.SUBSCRIPTION_EXPIRED,
+    Subscription.Reinstated: VerdictReason.SUBSCRIPTION_SUSPENDED,
 }
-"""Why gateways have no row of a subscription, by the last of these events of it."""
+"""Why gateways have no row of a subscription, by the last event of it but those of `_BESIDE`."""
+_BESIDE = (Subscription.TermsAccepted, Subscription.ExpiryScheduled)
+_ENDS = (
+    Subscription.Accepted,
+    Subscription.Transferred,
+    Subscription.ExpiryScheduled,
+    Subscription.Reinstated,
+)
+"""The events that say when a subscription ends."""
 
 
 @strawberry.type
@@ -165,7 +174,8 @@ def _judged(
     keys = [key for row in subscriptions for key in row.body["keys"] if key["id"] == credential_id]
     of_subscription = next(iter(steps.subscription), of_key)
     if any(ended(row.body["not_after"], at) for row in subscriptions):
-        return VerdictReason.SUBSCRIPTION_EXPIRED, of_subscription
+        ends = (step for step in steps.subscription if isinstance(step.event, _ENDS))
+        return VerdictReason.SUBSCRIPTION_EXPIRED, next(ends, of_subscription)
     return _while_subscribed(keys, of_key, of_subscription, at)
 
 
@@ -180,7 +190,7 @@ def _while_subscribed(
 
 
 def _absent(steps: list[Recorded]) -> tuple[VerdictReason, Recorded | None]:
-    moves = (step for step in steps if not isinstance(step.event, Subscription.TermsAccepted))
+    moves = (step for step in steps if not isinstance(step.event, _BESIDE))
     last = next(moves, None)
     reason = None if last is None else _REASONS.get(type(last.event))
     return (VerdictReason.NOTHING_SERVED, None) if reason is None else (reason, last)

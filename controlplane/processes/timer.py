@@ -19,7 +19,7 @@ from controlplane.commands.invitation import ExpireInvitation
 from controlplane.commands.subscription import ExpireSubscription
 from controlplane.context import Context, Services
 from controlplane.persons import erase
-from controlplane.store import UNREACHABLE, UnavailableError, lent
+from controlplane.store import UNREACHABLE, UnavailableError
 from domain.aggregate import DomainError
 from domain.developer import Developer
 from domain.invitation import Invitation
@@ -128,7 +128,7 @@ async def note_gateways(services: Services, stale_s: float, *, listened: bool) -
             content_hash=row["content_hash"] or "",
         )
         await _ask(services, row, command)
-    async with lent(services.pool, services.vault.budget_s) as connection:
+    async with services.lend() as connection:
         unwell = await connection.fetchrow(_UNWELL)
     for condition, count in (unwell or {}).items():
         GATEWAYS.labels(condition).set(count)
@@ -167,7 +167,7 @@ async def keep_time(services: Services, stale_s: float) -> None:
 
 
 async def _rows(services: Services, sql: str, *values: object) -> list[Record]:
-    async with lent(services.pool, services.vault.budget_s) as connection:
+    async with services.lend() as connection:
         return list(await connection.fetch(sql, *values, BATCH))
 
 

@@ -20,6 +20,8 @@ from projections.readmodel import Recorded
 
 __all__ = ["ConflictError", "EventStore", "Outcome", "Receipt", "Recorded", "head", "read"]
 
+EVENT_COLUMNS = ("notification_id", "topic", "state", "originator_id", "originator_version")
+SELECT_EVENTS = f"SELECT {', '.join(EVENT_COLUMNS)} FROM stored_events"  # noqa: S608  # literal names
 CACHED_AGGREGATES = 20_000
 """About 2 KB each; a version of a large contract is not kept, for its rules read little of it."""
 
@@ -212,8 +214,7 @@ async def rows_between(
     """Return what `read` does, undecoded: also events of a later release than this one."""
     only = "" if topics is None else " AND topic = ANY($3)"
     return await connection.fetch(
-        "SELECT notification_id, topic, state, originator_id, originator_version"  # noqa: S608
-        " FROM stored_events WHERE notification_id > $1 AND notification_id <= $2"
+        f"{SELECT_EVENTS} WHERE notification_id > $1 AND notification_id <= $2"
         f"{only} ORDER BY notification_id",
         after,
         upto,
@@ -222,7 +223,7 @@ async def rows_between(
 
 
 def recorded(row: Record) -> Recorded:
-    """Return the event in a row of `rows_between`."""
+    """Return the event in a row that begins with EVENT_COLUMNS."""
     return Recorded(row[0], to_domain_event(row[1], row[2], row[3], row[4]))
 
 

@@ -32,7 +32,8 @@ class Comparison:
     table: str
     rows: int
     rebuilt_rows: int
-    same: bool
+    same: bool | None
+    """None where there is no live one to compare with, as of an earlier position."""
 
 
 async def rebuild(pool: Pool, model: ReadModel, progress: Progress) -> int:

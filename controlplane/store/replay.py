@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 from controlplane.store import Connection, Pool, tables
-from controlplane.store.eventstore import head
+from controlplane.store.eventstore import EVENT_COLUMNS, head, rows_between
 from controlplane.store.generation import Generation
 from controlplane.store.projector import Projector, live_now
 from controlplane.store.rebuild import Comparison, Progress, rebuild
 from projections.readmodel import ReadModel
 
 PAGE_EVENTS = 10_000
-_EVENT_COLUMNS = ("originator_id", "originator_version", "topic", "state", "notification_id")
 
 
 class NotFreshError(Exception):
@@ -39,8 +38,7 @@ async def replay(
             await rebuild(target, model, lambda _done, _of: None)
         if upto is not None:
             return [
-                Comparison(name, rows, rows, same=True)
-                for name, rows in await _counted(there, models)
+                Comparison(name, 0, rows, same=None) for name, rows in await _counted(there, models)
             ]
         return await _compare(here, there, target, models, last)
 
@@ -70,18 +68,12 @@ async def _copy_events(
 ) -> None:
     progress(after, upto)
     while after < upto:
-        rows = await here.fetch(
-            "SELECT originator_id, originator_version, topic, state, notification_id"
-            " FROM stored_events WHERE notification_id > $1 AND notification_id <= $2"
-            " ORDER BY notification_id LIMIT $3",
-            after,
-            upto,
-            PAGE_EVENTS,
-        )
+        end = min(after + PAGE_EVENTS, upto)
+        rows = await rows_between(here, after=after, upto=end)
         await there.copy_records_to_table(
-            "stored_events", records=[tuple(row) for row in rows], columns=_EVENT_COLUMNS
+            "stored_events", records=[tuple(row) for row in rows], columns=EVENT_COLUMNS
         )
-        after = rows[-1]["notification_id"] if rows else upto
+        after = end
         progress(after, upto)
     await there.execute(
         "SELECT setval('stored_events_notification_id_seq', greatest($1::bigint, 1))", upto

@@ -24,7 +24,7 @@ class Vault:
 
     def __init__(self, pool: Pool, entropy: Callable[[int], bytes], budget_s: float) -> None:
         self._pool = pool
-        self.budget_s = budget_s
+        self._budget_s = budget_s
         self._entropy = entropy
 
     async def seal(self, organization: UUID, person: UUID, *texts: str) -> tuple[Sealed, ...]:
@@ -36,7 +36,7 @@ class Vault:
     async def open(self, organization: UUID, sealed: Iterable[Sealed]) -> list[str | None]:
         """Return the texts, None for those whose person was forgotten; one SQL statement."""
         boxes = list(sealed)
-        async with lent(self._pool, self.budget_s) as connection:
+        async with lent(self._pool, self._budget_s) as connection:
             rows = await connection.fetch(
                 "SELECT person, key FROM person_keys WHERE organization = $1 AND person = ANY($2)",
                 organization,
@@ -57,7 +57,7 @@ class Vault:
     async def blind_if_named(self, organization: UUID, text: str) -> str | None:
         """Return the name of a text, None if it has none; it gets none by this."""
         row = await self._salt_of(organization, text)
-        async with lent(self._pool, self.budget_s) as connection:
+        async with lent(self._pool, self._budget_s) as connection:
             salt = await connection.fetchval(
                 "SELECT key FROM person_keys WHERE organization = $1 AND person = $2",
                 organization,
@@ -73,7 +73,7 @@ class Vault:
         rows = list(persons)
         if unname is not None:
             rows.append(await self._salt_of(organization, unname))
-        async with lent(self._pool, self.budget_s) as connection:
+        async with lent(self._pool, self._budget_s) as connection:
             await connection.execute(
                 "DELETE FROM person_keys WHERE organization = $1 AND person = ANY($2)"
                 " AND person <> $1",
@@ -92,7 +92,7 @@ class Vault:
 
     async def _key(self, organization: UUID, person: UUID) -> bytes:
         # The update changes nothing; without it the row of an earlier call would not come back.
-        async with lent(self._pool, self.budget_s) as connection:
+        async with lent(self._pool, self._budget_s) as connection:
             key = await connection.fetchval(
                 "INSERT INTO person_keys VALUES ($1, $2, $3) ON CONFLICT (organization, person)"
                 " DO UPDATE SET key = person_keys.key RETURNING key",

@@ -14,7 +14,6 @@ SHOWN_CHARS = 80
 
 Tree: TypeAlias = "dict[str, Tree] | list[Tree] | str | int | float | bool | None"
 
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _BINARY_WITHIN_BYTES = 512
 _WIDE = re.compile(rb"\xff\xfe|\xfe\xff|\x00\x00\xfe\xff|\x00[^\x00]|[^\x00]\x00")
@@ -51,11 +50,6 @@ def one_line(text: str, chars: int) -> str:
     """Return the beginning of the text on one line of at most `chars` characters."""
     # Cut twice: white space is only looked for in what can be shown, however long the text is.
     return cut(" ".join(cut(text, chars * 4).split()), chars)
-
-
-def is_storable(text: str) -> bool:
-    """Whether PostgreSQL can hold the text: no NUL, no half of a surrogate pair."""
-    return not _UNSTORABLE.search(text)
 
 
 def broken(format_: str, line: int, column: int, problem: str) -> DocumentBrokenError:

@@ -32,11 +32,11 @@ from domain.contract.document import (
     NotAnApiDocumentError,
     broken,
     cut,
-    is_storable,
     one_line,
     shown,
 )
 from domain.contract.operation import NAME_CHARS, SUMMARY_CHARS, Operation
+from domain.text import storable
 
 SDL_BYTES = 10_000_000
 TOKENS = 500_000
@@ -113,7 +113,7 @@ def parsed(text: str) -> DocumentNode:
 
 def _description(node: SchemaDefinitionNode | FieldDefinitionNode | None, what: str) -> str:
     text = node.description.value.strip() if node and node.description else ""
-    if not is_storable(text):
+    if not storable(text):
         raise NotAnApiDocumentError(
             "document", f"The description of {what} holds a NUL; remove it."
         )

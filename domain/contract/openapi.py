@@ -21,7 +21,6 @@ from domain.contract.document import (
     NotAnApiDocumentError,
     Tree,
     cut,
-    is_storable,
     one_line,
     shown,
 )
@@ -33,6 +32,7 @@ from domain.contract.operation import (
     TAGS,
     Operation,
 )
+from domain.text import storable
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 POINTER_CHARS = 2_000
@@ -119,7 +119,7 @@ class _Place:
         if not isinstance(self.value, str):
             raise self.must_be("text")
         text = self.value[: 4 * DESCRIPTION_CHARS]
-        if not is_storable(text):
+        if not storable(text):
             raise self.wrong("holds a NUL or half of a surrogate pair; remove it")
         return text
 

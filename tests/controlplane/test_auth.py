@@ -12,7 +12,6 @@ from controlplane.auth import (
     PERMISSIONS,
     Bearers,
     NotAuthenticatedError,
-    authenticate,
     bearer,
     process,
 )
@@ -46,7 +45,7 @@ def test_another_scheme_is_refused(header: str) -> None:
 
 
 async def test_without_a_token_the_caller_is_anonymous_and_may_nothing(app: App) -> None:
-    assert await authenticate(None, app.services.store, AT) == ANONYMOUS
+    assert await Bearers(app.services.store).caller(None, AT) == ANONYMOUS
     assert (ANONYMOUS.role, ANONYMOUS.permissions) == (None, frozenset())
 
 
@@ -57,14 +56,14 @@ async def test_the_bearer_of_a_token_has_its_role_organization_team_and_gateway(
         gateway_id = there.gateway if role is Role.GATEWAY else None
         issue = IssueToken(name="t", role=role, team_id=team_id, gateway_id=gateway_id)
         issued = await do(app, issue)
-        caller = await authenticate(issued.secret, app.services.store, AT)
+        caller = await Bearers(app.services.store).caller(issued.secret, AT)
         assert (caller.role, caller.organization_id) == (role, ACE)
         assert (caller.team_id, caller.gateway_id) == (team_id, gateway_id)
         assert caller.permissions == PERMISSIONS[role]
         assert caller.actor == str(issued.outcome.events[0].originator_id)
         assert caller.actor_kind == ("gateway" if role is Role.GATEWAY else "token")
     operator = await do(app, IssueToken(name="op", role=Role.OPERATOR), OPERATOR)
-    caller = await authenticate(operator.secret, app.services.store, AT)
+    caller = await Bearers(app.services.store).caller(operator.secret, AT)
     assert (caller.role, caller.organization_id) == (Role.OPERATOR, INSTALLATION)
 
 
@@ -72,13 +71,13 @@ async def test_an_expired_or_revoked_token_lets_nobody_in(app: App) -> None:
     end = AT + timedelta(hours=1)
     issued = await do(app, IssueToken(name="t", role=Role.AUDITOR, expires_at=end))
     store = app.services.store
-    assert (await authenticate(issued.secret, store, end - timedelta(seconds=1))).role
+    assert (await Bearers(store).caller(issued.secret, end - timedelta(seconds=1))).role
     for late in (end, end + timedelta(days=1)):
         with pytest.raises(NotAuthenticatedError):
-            await authenticate(issued.secret, store, late)
+            await Bearers(store).caller(issued.secret, late)
     await do(app, RevokeToken(token_id=issued.outcome.events[0].originator_id))
     with pytest.raises(NotAuthenticatedError):
-        await authenticate(issued.secret, store, AT)
+        await Bearers(store).caller(issued.secret, AT)
 
 
 async def test_what_only_looks_like_a_token_lets_nobody_in(app: App) -> None:
@@ -93,7 +92,7 @@ async def test_what_only_looks_like_a_token_lets_nobody_in(app: App) -> None:
     wrong = ["", " ", "cpt_", "\0", "\ud800", "x" * 10_000, issued.secret[:-1], key]
     for shown in (*wrong, guessed, nobody, no_token):
         with pytest.raises(NotAuthenticatedError):
-            await authenticate(shown, app.services.store, AT)
+            await Bearers(app.services.store).caller(shown, AT)
 
 
 def test_our_own_processes_may_do_everything_in_one_organization() -> None:
@@ -112,7 +111,7 @@ async def test_a_bearer_let_in_before_is_let_in_as_long_as_the_token_holds(app: 
     assert issued.secret is not None
     bearers = Bearers(app.services.store)
     first = await bearers.caller(issued.secret, AT)
-    assert first == await authenticate(issued.secret, app.services.store, AT)
+    assert first == await Bearers(app.services.store).caller(issued.secret, AT)
     assert await bearers.caller(issued.secret, AT) is first
     for wrong in (issued.secret[:-1], issued.secret + "x", "", "\udcff"):
         with pytest.raises(NotAuthenticatedError):

@@ -18,11 +18,12 @@ from controlplane import revocations
 from controlplane.app import App, running
 from controlplane.commands import execute
 from controlplane.commands.credential import IssueCredential, RevokeCredential
-from controlplane.commands.subscription import CancelSubscription
+from controlplane.commands.subscription import CancelSubscription, ReinstateSubscription
 from controlplane.commands.team import RegisterDeveloper
 from controlplane.settings import Settings
 from controlplane.store.embedded import ensure, find_binaries
 from domain.events import EVENTS
+from domain.subscription_life import SubscriptionNotExpiredError
 from tests.controlplane.commands.world import World, world
 from tests.given import OWNER
 from tests.processes import Served, controlplane, eventually, get, serving
@@ -177,7 +178,7 @@ async def test_a_physical_backup_restores_as_a_new_timeline(data_dir: Path, tmp_
 
 async def write_journal(app: App, path: Path) -> None:
     """Have the journal written, as `serve` does."""
-    keeping = App(Settings(revocations_file=str(path)), app.services, app.projector, app.epoch)
+    keeping = App(Settings(revocations_file=str(path)), app.services, app.projector, app.history)
     async with revocations.kept(keeping):
         deadline = time.monotonic() + 20
         wanted = await app.services.pool.fetchval(
@@ -241,6 +242,25 @@ async def test_revocations_are_repeated_once_and_those_of_unknown_things_counted
         assert done == Counter(again=again, already=already, unknown=2)
     command = IssueCredential(subscription_id=there.active)
     assert (await execute(command, app.context(OWNER))).secret  # only the key was taken away
+
+
+async def test_what_was_cancelled_and_has_expired_since_is_cancelled_after_a_restore(
+    app: App, tmp_path: Path
+) -> None:
+    path = tmp_path / "journal"
+    there = await world(app)
+    line = {
+        "cursor": f"{app.epoch + 1}.900",
+        "why": {"organization": str(OWNER.organization_id)},
+        "id": str(there.due),
+        "event": "subscription.cancelled",
+        "data": {},
+    }
+    path.write_text(json.dumps(line) + "\n")
+    with path.open("rb") as file:
+        assert await revocations.take_away_again(app, file) == Counter(again=1)
+    with pytest.raises(SubscriptionNotExpiredError):
+        await execute(ReinstateSubscription(subscription_id=there.due), app.context(OWNER))
 
 
 async def test_people_who_went_are_gone_after_a_restore_too(app: App, tmp_path: Path) -> None:

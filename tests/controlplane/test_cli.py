@@ -21,7 +21,7 @@ from controlplane.app import App
 from controlplane.cli import main
 from controlplane.cli.complaint import complaint
 from controlplane.commands.team import FormTeam
-from controlplane.graphql.node import global_id
+from controlplane.global_id import global_id
 from controlplane.settings import Settings
 from tests.controlplane.commands.world import begun, world
 from tests.given import ACE, PETSTORE

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.graphql.node import global_id
+from controlplane.global_id import global_id
 from tests.controlplane.test_cli import Terminal, terminal
 from tests.controlplane.upstreams import PETS, SECRET, Upstream, answering
 
@@ -69,7 +69,7 @@ def test_a_version_is_known_by_its_id_or_its_number(imported: Terminal) -> None:
     upstream = ("--upstream", "http://127.0.0.1:9")
     for name in ("pets@9.9.9", "pets/other@1.0.0", "none@1.0.0"):
         assert "no version" in imported.refused("contract", "test", name, *upstream)
-    assert "not the id" in imported.refused("contract", "test", "pets", *upstream)
+    assert "PRODUCT@NUMBER" in imported.refused("contract", "test", "pets", *upstream)
     trail = [json.loads(line) for line in imported.run("audit", "export").splitlines()]
     (defined,) = (line for line in trail if line["event"] == "api_version.defined")
     away = imported("contract", "test", global_id("ApiVersion", (defined["id"],)), *upstream, *FEW)

@@ -18,7 +18,7 @@ from controlplane.auth import IssuerAwayError, NotAuthenticatedError
 from controlplane.commands.organization import EstablishOrganization
 from controlplane.commands.team import FormTeam
 from controlplane.context import INSTALLATION
-from controlplane.graphql.node import global_id
+from controlplane.global_id import global_id
 from controlplane.jwks import KEYS, Keys, Pace, following
 from controlplane.oidc import Issuer as Verifier
 from controlplane.server import Site

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from controlplane import audit
 from controlplane.app import App, running
-from controlplane.auth import NotAuthenticatedError, authenticate, visitor
+from controlplane.auth import Bearers, NotAuthenticatedError, visitor
 from controlplane.commands import Answer, Command, UnitOfWork, execute
 from controlplane.commands.access_token import IssueToken
 from controlplane.commands.invitation import (
@@ -69,7 +69,7 @@ def begun(answer: Answer) -> UUID:
 
 
 async def person_of(app: App, answer: Answer) -> Caller:
-    return await authenticate(answer.secret, app.services.store, AT)
+    return await Bearers(app.services.store).caller(answer.secret, AT)
 
 
 async def invited(app: App, there: World, mail: str = MAIL, key: str | None = None) -> Answer:
@@ -179,7 +179,7 @@ async def test_a_forgotten_person_is_readable_nowhere(
         assert str(id_) in told  # the search itself works
         for secret in (answer.secret, renewed.secret):
             with pytest.raises(NotAuthenticatedError):
-                await authenticate(secret, app.services.store, AT)
+                await Bearers(app.services.store).caller(secret, AT)
         with pytest.raises(DeveloperForgottenError):
             await do(app, ForgetPerson(developer_id=id_))
 
@@ -251,7 +251,7 @@ async def test_a_person_acts_as_themselves_until_their_tokens_are_revoked(app: A
     await do(app, RemoveDeveloper(developer_id=begun(answer)))
     for secret in (answer.secret, second.secret):
         with pytest.raises(NotAuthenticatedError):
-            await authenticate(secret, app.services.store, AT)
+            await Bearers(app.services.store).caller(secret, AT)
 
 
 async def test_a_person_has_a_bounded_number_of_tokens(app: App) -> None:

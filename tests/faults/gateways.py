@@ -16,7 +16,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from controlplane.app import running
 from controlplane.gateway.agent import files
 from controlplane.gateway.renderers import Site, envoy, renderer
-from controlplane.graphql.node import global_id
+from controlplane.global_id import global_id
 from domain.access_token import Role
 from domain.plan import PlanTerms
 from tests.gateways.real_envoy import gateway

@@ -21,7 +21,7 @@ from tests.controlplane.commands.world import COMMANDS, World, do, world
 from tests.faults.proxy import Proxy, proxied
 from tests.given import OWNER
 
-BUDGET_S = 0.5
+BUDGET_S = 1.0  # in which a busy machine answers, too
 SLACK_S = 1.0  # for the machine
 ROUNDS = 2
 SETTINGS = Settings(database_budget_s=BUDGET_S)
@@ -163,6 +163,6 @@ async def test_a_process_can_stop_while_its_database_is_away(dsn: str) -> None:
     """Whatever its tasks are at: each of these stops at another moment of their round."""
     moments = [0.15 * nth for nth in range(12)]
     hole = asyncio.Barrier(len(moments))
-    async with proxied(dsn) as proxy, asyncio.timeout(20):
+    async with proxied(dsn) as proxy, asyncio.timeout(40):
         stopping = (stop_in_a_hole(proxy, after_s, hole) for after_s in moments)
-        assert max(await asyncio.gather(*stopping)) < 5
+        assert max(await asyncio.gather(*stopping)) < 10 * BUDGET_S

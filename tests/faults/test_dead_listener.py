@@ -12,7 +12,7 @@ from controlplane.settings import Settings
 from tests.controlplane.commands.world import do
 from tests.faults.proxy import Link, Proxy, proxied
 
-SETTINGS = Settings(database_budget_s=0.5)
+SETTINGS = Settings(database_budget_s=1)
 # It is the one that asks for revocations from time to time.
 TERMINATE_LISTENER = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%topic = $3%'"""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from controlplane.commands.api_version import ChooseUpstream, WithdrawUpstream, 
 from controlplane.commands.credential import IssueCredential, RevokeCredential
 from controlplane.commands.gateway_config import ConfirmEpoch, IntendConfigShrink
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
+from controlplane.commands.subscription import ReinstateSubscription, ScheduleSubscriptionExpiry
 from controlplane.gateway.renderers import Site, envoy, envoy_plans, envoy_resource
 from controlplane.settings import Settings
 from domain.access_token import Role
@@ -125,6 +126,27 @@ async def test_what_the_gateway_runs_is_known(selling: Selling) -> None:
 def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have what is sold after this be without a limit."""
     monkeypatch.setattr(sold_at_edge, "TERMS", replace(TERMS, rate_limit=None))
+
+
+@pytest.mark.usefixtures("unlimited")
+async def test_an_end_is_where_it_was_moved_to_and_what_is_reinstated_is_back(
+    selling: Selling,
+) -> None:
+    app, id_ = selling.provider.app, selling.subscription
+    object.__setattr__(app, "services", replace(app.services, now=lambda: datetime.now(UTC)))
+    await asyncio.to_thread(selling.running.start)
+    key, _ = await selling.issue()
+    await selling.until(200, key)
+    for lasts_s in (3_600, 1.5):
+        soon = datetime.now(UTC) + timedelta(seconds=lasts_s)
+        moved = ScheduleSubscriptionExpiry(subscription_id=id_, expires_at=soon)
+        await selling.provider.do(moved)
+    await selling.until(401, key)
+    late_s = (datetime.now(UTC) - soon).total_seconds()
+    assert 0 <= late_s < 0.5
+
+    await selling.provider.do(ReinstateSubscription(subscription_id=id_))
+    assert await selling.until(200, key) < 1
 
 
 @pytest.mark.usefixtures("unlimited")

@@ -330,6 +330,49 @@ def test_a_subscription_that_was_suspended_and_resumed_at_once_kept_its_past() -
     assert row(rows, "subscription", str(SUBSCRIPTION))["from_position"] == 6
 
 
+def test_an_end_that_moves_is_a_change_of_the_row_if_there_is_one() -> None:
+    subscription = requested()
+    subscription.accept(expires_at=AT + timedelta(days=9), at=AT, why=WHY)
+    subscription.schedule_expiry(None, at=AT, why=WHY)
+    rows = projected(subscription)
+    held = row(rows, "subscription", str(SUBSCRIPTION))
+    past = {key.values[3]: value for key, value in rows.items() if key.table is CONFIG_PAST}
+    assert (held["from_position"], body(held)["not_after"]) == (3, None)
+    assert (past[2]["until_position"], body(past[2])["not_after"]) == (
+        3,
+        "2026-01-10T00:00:00+00:00",
+    )
+
+    subscription.suspend(at=AT, why=SUSPENDING)
+    subscription.schedule_expiry(AT + timedelta(days=2), at=AT, why=WHY)
+    assert row(projected(subscription), "subscription", str(SUBSCRIPTION))["from_position"] is None
+    subscription.resume(at=AT, why=WHY)
+    held = row(projected(subscription), "subscription", str(SUBSCRIPTION))
+    assert (held["from_position"], body(held)["not_after"]) == (6, "2026-01-03T00:00:00+00:00")
+
+
+def test_what_is_reinstated_comes_back_with_its_keys_unless_it_was_suspended() -> None:
+    end = AT + timedelta(days=9)
+    subscription = requested()
+    subscription.accept(expires_at=end, at=AT, why=WHY)
+    for key in ("k", "l"):
+        subscription.issue_credential(key, **KEY, at=AT, why=WHY)
+    subscription.expire(at=end, why=WHY)
+    subscription.revoke_credential("k", at=end, why=WHY)
+    subscription.reinstate(None, at=end, why=WHY)
+    rows = projected(subscription)
+    back = row(rows, "subscription", str(SUBSCRIPTION))
+    past = {key.values[3]: value for key, value in rows.items() if key.table is CONFIG_PAST}
+    assert (back["from_position"], back["until_position"]) == (7, None)
+    assert (body(back)["not_after"], [key["id"] for key in body(back)["keys"]]) == (None, ["l"])
+    assert {start: value["until_position"] for start, value in past.items()} == {2: 3, 3: 4, 4: 5}
+
+    subscription.suspend(at=end, why=SUSPENDING)
+    subscription.schedule_expiry(end + timedelta(days=1), at=end, why=WHY)
+    subscription.reinstate(None, at=end + timedelta(days=2), why=WHY)
+    assert row(projected(subscription), "subscription", str(SUBSCRIPTION))["from_position"] is None
+
+
 def test_instants_travel_with_the_rows() -> None:
     subscription = requested()
     subscription.accept(expires_at=AT + timedelta(days=9), at=AT, why=WHY)

@@ -3,6 +3,7 @@ from uuid import UUID
 
 import pytest
 
+from domain.aggregate import Why
 from domain.subscription import Subscription
 from projections import subscription
 from tests.given import ACE, AT, WHY
@@ -43,6 +44,31 @@ def test_its_state_follows_what_happens(verb: str, state: str) -> None:
     (row,) = folded(subscription, changed).values()
     assert (row["state"], row["version"]) == (state, 2)
     assert (row["created_at"], row["changed_at"]) == (AT, LATER)
+
+
+def test_its_end_and_what_was_said_last_follow_whoever_moves_it() -> None:
+    changed = requested()
+    changed.accept(expires_at=LATER, comment="Welcome", at=AT, why=WHY)
+    said = []
+    for expires_at, comment in ((END, ""), (None, "For ever"), (LATER, "")):
+        changed.schedule_expiry(expires_at, comment=comment, at=AT, why=WHY)
+        (row,) = folded(subscription, changed).values()
+        said.append((row["expires_at"], row["decision_comment"]))
+    assert said == [(END, "Welcome"), (None, "For ever"), (LATER, "For ever")]
+
+    changed.expire(at=LATER, why=WHY)
+    changed.reinstate(END, comment="Sorry", at=LATER, why=WHY)
+    (row,) = folded(subscription, changed).values()
+    assert (row["state"], row["expires_at"], row["decision_comment"]) == ("ACTIVE", END, "Sorry")
+
+
+def test_what_was_suspended_and_is_reinstated_is_suspended_for_the_same_reason() -> None:
+    changed = requested()
+    changed.accept(expires_at=LATER, at=AT, why=WHY)
+    changed.suspend(at=AT, why=Why(**{**WHY, "reason": "unpaid"}))
+    changed.reinstate(None, at=LATER, why=WHY)
+    (row,) = folded(subscription, changed).values()
+    assert (row["state"], row["suspension_reason"]) == ("SUSPENDED", "unpaid")
 
 
 def test_each_credential_is_one_row_without_its_hashes() -> None:

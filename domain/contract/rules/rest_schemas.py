@@ -179,7 +179,6 @@ _PROPERTIES = (
     ("response-required-write-only-property-added", INFO, "A property is new and not sent."),
     ("response-optional-write-only-property-added", INFO, "A property is new and not sent."),
 )
-_SENT = ("read-only", "write-only")
 
 
 def _access_rules() -> Iterator[Rule]:

@@ -70,6 +70,7 @@ ALLOWED: dict[str, set[Role]] = {
     "RegisterSelf": set(),  # visitors
     "ReinstateGateway": {OWNER},
     "ReinstateProduct": {OWNER, MANAGER},
+    "ReinstateSubscription": {OWNER, MANAGER},
     "ReinstateVersion": {OWNER, MANAGER},
     "RejectSubscription": {OWNER, MANAGER},
     "ReleaseConfig": {OWNER},
@@ -91,6 +92,7 @@ ALLOWED: dict[str, set[Role]] = {
     "RewritePage": {OWNER, MANAGER},
     "RotateCredential": {OWNER, DEVELOPER},
     "ScheduleProductSunset": {OWNER, MANAGER},
+    "ScheduleSubscriptionExpiry": {OWNER, MANAGER},
     "ScheduleVersionSunset": {OWNER, MANAGER},
     "SetContractPolicy": {OWNER},
     "SubmitVersion": {OWNER, MANAGER},

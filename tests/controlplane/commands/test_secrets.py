@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from controlplane import secret
 from controlplane.app import App, running
-from controlplane.auth import authenticate
+from controlplane.auth import Bearers
 from controlplane.commands import execute
 from controlplane.commands.access_token import IssueToken, RevokeToken
 from controlplane.commands.credential import IssueCredential
@@ -92,18 +92,18 @@ async def test_a_key_names_its_credential_and_matches_what_is_kept(app: App) -> 
 
 async def test_an_issued_token_opens_the_door_until_it_is_revoked(app: App) -> None:
     answer = await do(app, IssueToken(name="ci", role=Role.PRODUCT_MANAGER))
-    caller = await authenticate(answer.secret, app.services.store, AT)
+    caller = await Bearers(app.services.store).caller(answer.secret, AT)
     assert (caller.role, caller.organization_id) == (Role.PRODUCT_MANAGER, ACE)
     token_id = answer.outcome.events[0].originator_id
     await do(app, RevokeToken(token_id=token_id))
     with pytest.raises(Exception, match="revoked"):
-        await authenticate(answer.secret, app.services.store, AT)
+        await Bearers(app.services.store).caller(answer.secret, AT)
 
 
 async def test_the_first_owner_of_an_organization_owns_it_and_nothing_else(app: App) -> None:
     establish = EstablishOrganization(slug="new", name="New")
     answer = await execute(establish, app.context(OPERATOR))
-    owner = await authenticate(answer.secret, app.services.store, AT)
+    owner = await Bearers(app.services.store).caller(answer.secret, AT)
     organization = next(e for e in answer.outcome.events if e.TOPIC == "organization.established")
     assert (owner.role, owner.organization_id) == (Role.OWNER, organization.originator_id)
     with pytest.raises(AlreadyTakenError):

@@ -96,9 +96,11 @@ from controlplane.commands.subscription import (
     AcceptTerms,
     CancelSubscription,
     ExpireSubscription,
+    ReinstateSubscription,
     RejectSubscription,
     RequestSubscription,
     ResumeSubscription,
+    ScheduleSubscriptionExpiry,
     SuspendSubscription,
     TransferSubscription,
 )
@@ -347,6 +349,10 @@ COMMANDS: dict[type[Command], Callable[[World], Command]] = {
     RenameApplication: lambda w: RenameApplication(application_id=w.application, name="New"),
     RenameTeam: lambda w: RenameTeam(team_id=w.team, name="New"),
     RenewToken: lambda _: RenewToken(),
+    ReinstateSubscription: lambda w: ReinstateSubscription(subscription_id=w.due),
+    ScheduleSubscriptionExpiry: lambda w: ScheduleSubscriptionExpiry(
+        subscription_id=w.suspended, expires_at=AT + timedelta(days=1)
+    ),
     ResumeSubscription: lambda w: ResumeSubscription(subscription_id=w.suspended),
     RevokeInvitation: lambda w: RevokeInvitation(invitation_id=w.invitation),
     RotateCredential: lambda w: RotateCredential(

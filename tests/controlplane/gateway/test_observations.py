@@ -238,14 +238,14 @@ async def test_what_cannot_be_written_is_refused_at_once_and_the_next_is_kept(ds
         Runs(Heard(UUID(int=9), UUID(int=nth)), Cursor(1, 1), "a" * 64, diverged=False)
         for nth in range(3)
     ]
-    async with running(dsn, Settings(database_budget_s=0.3), follow=False) as app:
+    async with running(dsn, Settings(database_budget_s=1), follow=False) as app:
         observations, pool = Observations(app), app.services.pool
         async with pool.acquire() as link, link.transaction():
             await link.execute("LOCK TABLE gateway_acknowledgements")
             waiting = [observations.runs.say(said[0])]
             await asyncio.sleep(0.1)  # it is under way, and the others wait for it
             waiting += [observations.runs.say(each) for each in said[1:]]
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(2.5):  # and not a budget each
                 refused = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(each) for each in refused] == [UnavailableError] * 3
 

@@ -4,6 +4,8 @@ import asyncio
 import json
 import re
 import time
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,16 @@ from prometheus_client import REGISTRY
 from controlplane import app as composition
 from controlplane import gateway
 from controlplane.app import App
+from controlplane.commands import Command
 from controlplane.commands.access_token import RevokeToken
 from controlplane.commands.api_product import DefineProduct
 from controlplane.commands.credential import RevokeCredential
-from controlplane.commands.subscription import CancelSubscription
+from controlplane.commands.subscription import (
+    CancelSubscription,
+    ExpireSubscription,
+    ReinstateSubscription,
+    ScheduleSubscriptionExpiry,
+)
 from controlplane.gateway import mirrors
 from controlplane.gateway.delivery import Delivery
 from controlplane.gateway.document import snapshot
@@ -107,6 +115,44 @@ async def test_a_cancelled_subscription_is_removed(client: Client, provider: Pro
     assert after["removed"] == [{"kind": "subscription", "id": str(subscription)}]
     assert (await client.config(token))["subscriptions"] == []
     VALIDATOR.validate(after)
+
+
+async def test_an_end_travels_when_it_moves_and_what_is_reinstated_is_back(
+    client: Client, provider: Provider
+) -> None:
+    token = await provider.gateway("edge")
+    subscription = await provider.subscription("pets")
+    kept, revoked = await provider.key(subscription), await provider.key(subscription)
+    await provider.settled()
+    held = await client.config(token)
+    past = [held]
+
+    async def after(command: Command) -> Any:
+        """Return the row after a command, None if it is gone; the deltas lead to the snapshot."""
+        await provider.do(command)
+        await provider.settled()
+        nonlocal held
+        held = await client.config(token)
+        for before in past:
+            delta = await client.config(token, since=before["cursor"])
+            VALIDATOR.validate(delta)
+            assert routing.apply(before, delta) == held
+        past.append(held)
+        return next(iter(held["subscriptions"]), None)
+
+    def moved(days: int) -> ScheduleSubscriptionExpiry:
+        end = AT + timedelta(days=days)
+        return ScheduleSubscriptionExpiry(subscription_id=subscription, expires_at=end)
+
+    assert (await after(moved(9)))["not_after"] == "2026-01-10T00:00:00+00:00"
+    assert (await after(moved(1)))["not_after"] == "2026-01-02T00:00:00+00:00"
+    later = replace(provider.app.services, now=lambda: AT + timedelta(days=1))
+    object.__setattr__(provider.app, "services", later)  # the clock goes on
+    assert await after(ExpireSubscription(subscription_id=subscription)) is None
+    assert held["subscriptions"] == []
+    await provider.do(RevokeCredential(subscription_id=subscription, credential_id=revoked))
+    back = await after(ReinstateSubscription(subscription_id=subscription))
+    assert (back["not_after"], [key["id"] for key in back["keys"]]) == (None, [kept])
 
 
 async def test_nothing_new_is_304_without_sql(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,25 @@ def test_a_key_whose_end_was_drawn_near_ends_then(way: Way) -> None:
     held.receive(snapshot("2.1", {name: first[name] for name in LISTS.values()}))
 
     assert said(held) == rotated
+
+
+@pytest.mark.parametrize("moved", [LATER, None], ids=["later", "never"])
+def test_an_end_that_was_drawn_near_and_moved_away_again_is_where_it_was_put_last(
+    way: Way, moved: str | None
+) -> None:
+    ends = (None, SOON, moved)
+    told = [
+        snapshot(f"1.{nth}", rows(subscription("a", "k", not_after=end)))
+        for nth, end in enumerate(ends)
+    ]
+    held = Holding(told[0])
+    for before, after in pairwise(told):
+        held.receive(way(before, after))
+        assert said(held)["subscriptions"] == after["subscriptions"]
+
+    held.receive(snapshot("2.1", rows(subscription("a", "k"))))
+
+    assert said(held) == rows(subscription("a", "k", not_after=moved))
 
 
 def test_the_oldest_tombstones_are_forgotten_first(

@@ -163,6 +163,7 @@ VERBS: dict[str, Verb | Elsewhere] = {
         EVERYBODY,
         free=EVERYBODY,
     ),
+    "reinstateSubscription": Verb("{subscriptionId: $due}", MANAGERS),
     "rejectSubscription": Verb("{subscriptionId: $other_team_subscription}", MANAGERS),
     "removeDeveloper": Verb("{developerId: $person}", ADMINISTRATORS),
     "renameApplication": Verb('{applicationId: $team_application, name: "n"}', CONSUMERS),
@@ -174,6 +175,7 @@ VERBS: dict[str, Verb | Elsewhere] = {
     "revokeInvitation": Verb("{invitationId: $invitation}", ADMINISTRATORS),
     "revokeToken": Verb("{tokenId: $token}", OWNERS | OPERATORS),
     "rotateCredential": Verb("{credentialId: $credential, overlapS: 60}", CONSUMERS),
+    "scheduleSubscriptionExpiry": Verb("{subscriptionId: $team_subscription}", MANAGERS),
     "suspendSubscription": Verb('{subscriptionId: $team_subscription, reason: "n"}', MANAGERS),
     "transferSubscription": Verb(
         "{subscriptionId: $team_subscription, planId: $automatic}", MANAGERS | CONSUMERS

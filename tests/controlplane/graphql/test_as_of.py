@@ -226,6 +226,19 @@ async def test_a_key_that_had_expired_could_do_nothing(shop: Portal) -> None:
     assert (rights["couldCall"], rights["credential"]) == (False, {"state": "ACTIVE"})
 
 
+async def test_a_key_could_do_nothing_when_its_subscription_was_over(shop: Portal) -> None:
+    subscription, key = {"subscriptionId": shop.ids["team_subscription"]}, shop.ids["credential"]
+    end = "2026-02-01T00:00:00Z"  # as above
+    for expires_at, could_call in ((end, False), (None, True)):
+        await shop.done(
+            "manager", "scheduleSubscriptionExpiry", **subscription, expiresAt=expires_at
+        )
+        await shop.seen()
+        rights = (await shop.ask("owner", RIGHTS, id=key))["credentialRights"]
+        assert rights["couldCall"] is could_call
+        assert rights["because"][-1]["event"] == "subscription.expiry_scheduled"
+
+
 async def test_an_instant_means_the_last_position_committed_by_then(shop: Portal) -> None:
     pool, plan = shop.app.services.pool, shop.ids["free"]
     for terms in ({}, {"approval": "AUTOMATIC"}):

@@ -22,7 +22,7 @@ from graphql import (
     parse,
 )
 
-from controlplane.auth import authenticate
+from controlplane.auth import Bearers
 from controlplane.graphql.compiled import LeftToGraphQLCoreError
 from controlplane.graphql.compiler import Budget, compiled
 from controlplane.graphql.documents import Documents
@@ -130,7 +130,7 @@ async def answers(
     """Return what graphql-core answers, what we do, and in which way."""
     app = shop.app
     token = None if who is None else shop.tokens[who]
-    caller = await authenticate(token, app.services.store, app.services.now())
+    caller = await Bearers(app.services.store).caller(token, app.services.now())
     document = Documents().read(query)
 
     async def by_graphql_core(context: Request, middleware: Any = None) -> ExecutionResult:

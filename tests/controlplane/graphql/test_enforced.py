@@ -124,8 +124,13 @@ async def test_every_reason_to_refuse_a_key_is_told_with_its_event(gateways: Gat
     key = rotated["id"]
     await shop.done("manager", "suspendSubscription", **subscription, reason="unpaid")
     assert await reason(key) == ("SUBSCRIPTION_SUSPENDED", "subscription.suspended")
+    ends = "2026-01-02T00:00:00Z"  # after the service's clock, before the database's
+    await shop.done("manager", "scheduleSubscriptionExpiry", **subscription, expiresAt=ends)
+    assert await reason(key) == ("SUBSCRIPTION_SUSPENDED", "subscription.suspended")
     await shop.done("manager", "resumeSubscription", **subscription)
-    assert await reason(key) == ("ALLOWED", "subscription.resumed")
+    assert await reason(key) == ("SUBSCRIPTION_EXPIRED", "subscription.expiry_scheduled")
+    await shop.done("manager", "scheduleSubscriptionExpiry", **subscription)
+    assert await reason(key) == ("ALLOWED", "subscription.expiry_scheduled")
     for version in ("product_version", "inner_version"):
         await shop.done("manager", "withdrawVersion", versionId=ids[version])
     assert await reason(key) == ("NOTHING_SERVED", None)

@@ -1,12 +1,11 @@
 """Subscriptions: what is told when, to whom, and that nothing is missed or told twice."""
 
 import asyncio
-from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from controlplane.graphql import feed, live
-from controlplane.store import lent
 from tests.controlplane.graphql.live import Socket, connected
 from tests.controlplane.graphql.portal import Portal
 from tests.given import PETSTORE
@@ -167,22 +166,18 @@ async def test_whoever_is_far_behind_is_woken_unasked(
 async def test_a_subscription_survives_a_question_that_fails(
     portal: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failed: list[bool] = []
-
-    def away(*arguments: Any) -> Any:
-        if not failed:
-            failed.append(True)
-            raise OSError
-        return lent(*arguments)
-
+    cut = "SELECT pg_terminate_backend(pg_backend_pid()), $1::bigint, $2::bigint, $3::uuid[]"
     monkeypatch.setattr(feed, "RETRY_S", 0.01)
-    monkeypatch.setattr(feed, "lent", away)
     async with connected(portal.client, portal.tokens["auditor"]) as socket:
         await portal.seen()
         await following((socket,), EVENTS)
-        await portal.done("owner", "formTeam", name="x")
+        with capture_logs() as logs, monkeypatch.context() as cutting:
+            cutting.setattr(feed, "_HAPPENED", cut)
+            await portal.done("owner", "formTeam", name="x")
+            async with asyncio.timeout(10):
+                while "feed.database_away" not in {each["event"] for each in logs}:
+                    await asyncio.sleep(0.01)
         assert (await socket.next())["auditEvents"]["event"] == "team.formed"
-    assert failed
 
 
 async def test_a_subscription_is_refused_over_plain_http(portal: Portal) -> None:

@@ -1,7 +1,7 @@
 """The life of subscriptions and keys, as providers and teams see it."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.controlplane.graphql.portal import Portal
@@ -114,15 +114,78 @@ async def test_a_subscription_is_expired_from_the_instant_on(shop: Portal) -> No
         "SUBSCRIPTION_NOT_DUE",
         [],
     )
-    later = replace(shop.app.services, now=lambda: AT + timedelta(days=1))
-    object.__setattr__(shop.app, "services", later)  # the clock goes on
+    at(shop, AT + timedelta(days=1))
     (node,) = (await shop.ask("owner", query, state="EXPIRED"))["subscriptions"]["nodes"]
     assert node == {"id": made["id"], "state": "EXPIRED"}
     active = (await shop.ask("owner", query, state="ACTIVE"))["subscriptions"]["nodes"]
     assert node["id"] not in [each["id"] for each in active]
-    assert await shop.refused("owner", "cancelSubscription", **about) == ("SUBSCRIPTION_OVER", [])
+    assert await shop.refused("owner", "acceptTerms", **about, termsRevision="2026-02") == (
+        "SUBSCRIPTION_OVER",
+        [],
+    )
     done = await shop.done("owner", "expireSubscription", **about)
     assert done["events"] == ["subscription.expired"]
+
+
+async def test_an_end_is_moved_and_what_expired_of_late_is_reinstated(shop: Portal) -> None:
+    about = {"subscriptionId": shop.ids["team_subscription"]}
+    end = "2026-01-02T00:00:00Z"
+    for verb in ("scheduleSubscriptionExpiry", "reinstateSubscription"):
+        assert await shop.refused("developer", verb, **about) == ("NOT_PERMITTED", [])
+        assert await shop.refused("stranger", verb, **about) == ("NOT_FOUND", ["subscriptionId"])
+    past = {**about, "expiresAt": "2026-01-01T00:00:00Z"}
+    assert await shop.refused("manager", "scheduleSubscriptionExpiry", **past) == (
+        "EXPIRY_PAST",
+        ["expiresAt"],
+    )
+    asked = {**about, "expiresAt": end, "comment": "A month more", "idempotencyKey": "1"}
+    first, again = [
+        await shop.done("manager", "scheduleSubscriptionExpiry", **asked) for _ in range(2)
+    ]
+    assert first["events"] == again["events"] == ["subscription.expiry_scheduled"]
+    assert first["position"] == again["position"]
+    await shop.seen()
+    node = await seen(shop)
+    assert (node["expiresAt"], node["decisionComment"]) == (end, "A month more")
+    assert await shop.refused("manager", "reinstateSubscription", **about) == (
+        "SUBSCRIPTION_NOT_EXPIRED",
+        [],
+    )
+
+    at(shop, AT + timedelta(days=2))
+    assert (await seen(shop))["state"] == "EXPIRED"
+    assert await shop.refused("manager", "scheduleSubscriptionExpiry", **about) == (
+        "SUBSCRIPTION_NOT_RUNNING",
+        [],
+    )
+    done = await shop.done("manager", "reinstateSubscription", **about, comment="Sorry")
+    assert done["events"] == ["subscription.expired", "subscription.reinstated"]
+    await shop.seen()
+    node = await seen(shop)
+    assert (node["state"], node["expiresAt"], node["decisionComment"]) == ("ACTIVE", None, "Sorry")
+    assert [each["state"] for each in node["credentials"]["nodes"]] == ["ACTIVE"]
+
+
+async def test_what_expired_long_ago_or_was_cancelled_is_not_reinstated(shop: Portal) -> None:
+    about = {"subscriptionId": shop.ids["team_subscription"]}
+    soon = {**about, "expiresAt": "2026-01-02T00:00:00Z"}
+    await shop.done("manager", "scheduleSubscriptionExpiry", **soon)
+    at(shop, AT + timedelta(days=92))
+    assert await shop.refused("manager", "reinstateSubscription", **about) == (
+        "SUBSCRIPTION_OVER",
+        [],
+    )
+    at(shop, AT + timedelta(days=2))
+    await shop.done("developer", "cancelSubscription", **about)
+    assert await shop.refused("manager", "reinstateSubscription", **about) == (
+        "SUBSCRIPTION_NOT_EXPIRED",
+        [],
+    )
+
+
+def at(shop: Portal, now: datetime) -> None:
+    """Have the clock go on."""
+    object.__setattr__(shop.app, "services", replace(shop.app.services, now=lambda: now))
 
 
 async def test_a_transfer_takes_the_keys_along(shop: Portal) -> None:
@@ -167,8 +230,7 @@ async def test_a_rotated_key_names_its_successor_and_expires(shop: Portal) -> No
         assert await shop.refused(
             "developer", "rotateCredential", credentialId=rotated["id"], overlapS=overlap_s
         ) == ("OVERLAP_INVALID", ["overlapS"])
-    later = replace(shop.app.services, now=lambda: AT + timedelta(hours=1))
-    object.__setattr__(shop.app, "services", later)  # the clock goes on
+    at(shop, AT + timedelta(hours=1))
     states = [each["state"] for each in (await seen(shop))["credentials"]["nodes"]]
     assert states == ["EXPIRED", "ACTIVE"]
 

@@ -11,7 +11,11 @@ from controlplane.app import App, running
 from controlplane.auth import visitor
 from controlplane.commands import execute
 from controlplane.commands.invitation import AcceptInvitation, InviteDeveloper
-from controlplane.commands.subscription import AcceptSubscription
+from controlplane.commands.subscription import (
+    AcceptSubscription,
+    ReinstateSubscription,
+    ScheduleSubscriptionExpiry,
+)
 from controlplane.context import Services
 from controlplane.processes import timer
 from controlplane.processes.timer import (
@@ -58,6 +62,33 @@ async def test_what_is_due_is_recorded_as_expired_and_nothing_else(app: App) -> 
     assert await expire_subscriptions(app.services) == 0
     assert await expire_subscriptions(at(app, AT + timedelta(days=1))) == 1
     assert await expired(app) == [there.due, later]
+
+
+async def test_an_end_that_moved_away_and_back_is_recorded_when_it_comes(app: App) -> None:
+    there = await world(app)
+    end = AT + timedelta(hours=1)
+    moving = await ending(app, there, end)
+    for moved in (None, AT + timedelta(days=1), end):
+        await do(app, ScheduleSubscriptionExpiry(subscription_id=moving, expires_at=moved))
+        await seen(app)
+        assert await expire_subscriptions(at(app, end - timedelta(seconds=1))) <= 1
+        assert await expired(app) == [there.due]
+    assert await expire_subscriptions(at(app, end)) <= 2
+    assert await expired(app) == [there.due, moving]
+
+
+async def test_what_was_reinstated_expires_again_at_its_new_end(app: App) -> None:
+    there = await world(app)
+    await seen(app)
+    await expire_subscriptions(app.services)
+    end = AT + timedelta(hours=1)
+    await do(app, ReinstateSubscription(subscription_id=there.due, expires_at=end))
+    # The read model may be behind: the row is still due, the subscription is not.
+    await expire_subscriptions(app.services)
+    await seen(app)
+    assert await expire_subscriptions(app.services) == 0
+    assert await expire_subscriptions(at(app, end)) == 1
+    assert await expired(app) == [there.due] * 2
 
 
 async def test_who_and_what_expired_it_is_in_the_envelope(app: App) -> None:

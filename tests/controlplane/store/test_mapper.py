@@ -185,7 +185,7 @@ def test_rows_of_every_release_are_replayed(release: Path) -> None:
     assert [each.state for each in subscriptions] == [
         SubscriptionState.CANCELLED,
         SubscriptionState.REJECTED,
-        SubscriptionState.EXPIRED,
+        SubscriptionState.ACTIVE,
         SubscriptionState.REJECTED,
     ]
 

@@ -111,7 +111,7 @@ async def test_those_that_wake_at_the_same_moment_do_not_all_give_up(dsn: str) -
 async def test_a_process_that_is_frozen_in_a_transaction_holds_up_the_others_for_a_moment(
     dsn: str,
 ) -> None:
-    brief = Settings(database_budget_s=0.5)
+    brief = Settings(database_budget_s=1)
     async with running(dsn, brief, follow=False) as frozen, running(dsn) as app:
         async with frozen.services.pool.acquire() as link:
             await link.transaction().start()
