@@ -80,7 +80,7 @@ def _told(error: Exception, reference: str, path: str) -> web.Response:
 
 
 def _refused(error: Exception, reference: str) -> web.Response:
-    status = _STATUS.get(type(error), 422)
+    status = next((found for kind, found in _STATUS.items() if isinstance(error, kind)), 422)
     return problem(status, str(type(error).__doc__), reference, str(error))
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from controlplane import audit
 from controlplane.auth import PERMISSIONS
 from controlplane.cli import cli
-from controlplane.gateway import crowd, endpoint, policy, poll
+from controlplane.gateway import crowd, endpoint, policy, poll, recent
 from controlplane.graphql import (
     connection,
     documents,
@@ -36,6 +36,64 @@ LINK = re.compile(r"\]\((?!https?://)([^)#]*)(?:#([^)]*))?\)")
 PATH = re.compile(r"`((?:controlplane|domain|projections|tests|docs|deploy|benchmarks)/[\w./*-]+)`")
 COMMAND = re.compile(
     r"^ {4}controlplane ((?:[a-z][a-z-]* ?)+)|`controlplane ((?:[a-z][a-z-]* ?)+)", re.MULTILINE
+)
+LIMITS = (
+    ("portal: tokens of a document", limits.TOKENS),
+    (
+        "portal: nesting, and that of introspection",
+        limits.DEPTH,
+        limits.INTROSPECTION_DEPTH,
+    ),
+    ("portal: aliases", limits.ALIASES),
+    ("portal: fields, with all fragments written out", limits.SELECTIONS),
+    ("portal: occurrences of one field", limits.REPEATS),
+    ("portal: nodes that one request reads", loaders.ROWS),
+    ("portal: nodes of a page", paging.PAGE),
+    (
+        "portal: events, bytes of them and streams that a question about the past reads",
+        past.EVENTS,
+        past.EVENT_BYTES,
+        past.STREAMS,
+    ),
+    (
+        "portal: WebSockets of a process, and operations of each",
+        websocket.CONNECTIONS,
+        connection.OPERATIONS,
+    ),
+    ("portal: bytes of a message over a WebSocket", websocket.FRAME_BYTES),
+    (
+        "portal: seconds that a client may take to accept a message",
+        int(connection.SEND_S),
+    ),
+    (
+        "portal: documents registered, and characters of each",
+        persisted.REGISTERED,
+        documents.DOCUMENT_CHARS,
+    ),
+    (
+        "gateways: bytes, tokens and nesting of an operation",
+        endpoint.BODY_BYTES,
+        endpoint.TOKENS,
+        endpoint.DEPTH,
+    ),
+    ("gateways: cost of an operation", policy.BUDGET),
+    (
+        "gateways: seconds that a poll is held, and polls held by a process",
+        poll.WAIT_MAX_S,
+        crowd.WAITERS,
+    ),
+    (
+        "gateways: organizations whose gateways wait at a process, and groups of each",
+        recent.IN_USE,
+        recent.IN_USE,
+    ),
+    ("audit: events of an answer", audit.LIMIT_EVENTS_MAX),
+    (
+        "contract: bytes, of which GraphQL SDL, and operations",
+        DOCUMENT_BYTES,
+        SDL_BYTES,
+        OPERATIONS,
+    ),
 )
 
 
@@ -119,59 +177,7 @@ def test_every_permission_is_in_the_table_with_its_roles() -> None:
 def test_every_limit_is_in_the_table() -> None:
     told = dict(rows("docs/api.md", "## Limits"))
 
-    for name, *numbers in (
-        ("portal: tokens of a document", limits.TOKENS),
-        (
-            "portal: nesting, and that of introspection",
-            limits.DEPTH,
-            limits.INTROSPECTION_DEPTH,
-        ),
-        ("portal: aliases", limits.ALIASES),
-        ("portal: fields, with all fragments written out", limits.SELECTIONS),
-        ("portal: occurrences of one field", limits.REPEATS),
-        ("portal: nodes that one request reads", loaders.ROWS),
-        ("portal: nodes of a page", paging.PAGE),
-        (
-            "portal: events, bytes of them and streams that a question about the past reads",
-            past.EVENTS,
-            past.EVENT_BYTES,
-            past.STREAMS,
-        ),
-        (
-            "portal: WebSockets of a process, and operations of each",
-            websocket.CONNECTIONS,
-            connection.OPERATIONS,
-        ),
-        ("portal: bytes of a message over a WebSocket", websocket.FRAME_BYTES),
-        (
-            "portal: seconds that a client may take to accept a message",
-            int(connection.SEND_S),
-        ),
-        (
-            "portal: documents registered, and characters of each",
-            persisted.REGISTERED,
-            documents.DOCUMENT_CHARS,
-        ),
-        (
-            "gateways: bytes, tokens and nesting of an operation",
-            endpoint.BODY_BYTES,
-            endpoint.TOKENS,
-            endpoint.DEPTH,
-        ),
-        ("gateways: cost of an operation", policy.BUDGET),
-        (
-            "gateways: seconds that a poll is held, and polls held by a process",
-            poll.WAIT_MAX_S,
-            crowd.WAITERS,
-        ),
-        ("audit: events of an answer", audit.LIMIT_EVENTS_MAX),
-        (
-            "contract: bytes, of which GraphQL SDL, and operations",
-            DOCUMENT_BYTES,
-            SDL_BYTES,
-            OPERATIONS,
-        ),
-    ):
+    for name, *numbers in LIMITS:
         assert told[name] == ", ".join(f"{number:,}" for number in numbers)
 
 

@@ -66,7 +66,7 @@ class Ahead:
 
     async def _raised(self, cursor: Cursor) -> int | None:
         """Return the new epoch, None if the history has all that the cursor stands for."""
-        async with self._delivery.mirrors.connection() as connection, connection.transaction():
+        async with self._app.services.lend() as connection, connection.transaction():
             await connection.execute("LOCK TABLE epochs IN EXCLUSIVE MODE")  # one at a time
             current = await connection.fetchval("SELECT current_epoch()")
             last = await head(connection)

@@ -5,7 +5,7 @@ asks again and again costs no SQL. It only ever moves forward to a state that th
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 from uuid import UUID
@@ -25,6 +25,7 @@ from controlplane.gateway.group import (
     moved,
 )
 from controlplane.gateway.poll import Tag
+from controlplane.gateway.recent import Recent
 from domain.routing import GROUP, PRODUCT
 
 LOGGED = 20_000
@@ -83,7 +84,7 @@ class Mirror:
         self.checked_to = -1
         """The projector's position at which this was last known to be complete."""
         self.lock = asyncio.Lock()
-        self.served: OrderedDict[str, Served] = OrderedDict()
+        self.served: Recent[str, Served] = Recent("groups")
         self._log: deque[Interval] = deque()
         self._logged_from = position
         self._groups: dict[str, Group] = {}
@@ -132,10 +133,11 @@ class Mirror:
                 if each.key[0] == GROUP:
                     self._group_ids[Group(each).slug] = each.key[1]
         is_long = moved(earlier, self.live) > MOVED
-        for id_, served in list(self.served.items()):
+        for served in self.served.values():
+            id_ = served.view.group.id
             if is_long or (GROUP, id_) in earlier or self._ends(earlier, served.view.group):
                 # Another group now, one to decide about, or much: whoever asks next has it made.
-                del self.served[id_]
+                self.served.drop(id_, served)
                 served.wake()
                 continue
             view = served.view

@@ -1,10 +1,9 @@
 """Every mirror of one process: made when first asked for, followed until the process stops."""
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Hashable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
@@ -25,7 +24,8 @@ from controlplane.gateway.group import (
 )
 from controlplane.gateway.holds import Holds
 from controlplane.gateway.mirror import Mirror, Served
-from controlplane.store import Connection, UnavailableError, lent
+from controlplane.gateway.recent import Recent
+from controlplane.store import Connection, UnavailableError
 from controlplane.store.eventstore import head
 from controlplane.store.projector import ReadModelsBehindError
 from domain.routing import GROUP
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from controlplane.app import App
 
 log = structlog.get_logger()
-MIRRORS = 64
-VIEWS = 64
 CHANGES = 10_000
 """Of so many rows it is worked out how and when they changed for a group, in about 50 ms."""
 POLL_S = 1.0
@@ -44,21 +42,12 @@ TRIES = 5
 """How often a mirror is made anew that is dropped while it is made."""
 
 
-class _Used(Protocol):
-    @property
-    def in_use(self) -> bool: ...
-
-
-Name = TypeVar("Name", bound=Hashable)
-Kept = TypeVar("Kept", bound=_Used)
-
-
 class Mirrors:
-    """The mirrors of one process, the least asked for forgotten."""
+    """The mirrors of one process."""
 
     def __init__(self, app: "App") -> None:
         self._app = app
-        self._mirrors: OrderedDict[UUID, Mirror] = OrderedDict()
+        self._mirrors: Recent[UUID, Mirror] = Recent("organizations")
         self._loading: dict[UUID, asyncio.Lock] = {}
         self._woken = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
@@ -75,44 +64,49 @@ class Mirrors:
             async with loading:
                 found = self._mirrors.get(organization_id)
                 if found is None:
+                    self._mirrors.make_room()
                     found = await self._load(organization_id)
-                    self._mirrors[organization_id] = found
+                    self._mirrors.put(organization_id, found)
             self._loading.pop(organization_id, None)
-        self._mirrors.move_to_end(organization_id)
-        _bound(self._mirrors, MIRRORS)
         return found
 
     async def served(self, organization_id: UUID, id_: str | None, slug: str | None) -> Served:
         """Return the view of a group by its id or slug, or by its id if the slug is its own.
 
         Who then waits for it must begin to before awaiting anything else. Raises NotFoundError,
-        ReadModelsBehindError, UnavailableError.
+        ReadModelsBehindError, UnavailableError, of which NoRoomError is one.
         """
-        for _ in range(TRIES):
-            mirror = await self.mirror(organization_id)
-            if mirror.checked_to < self._app.projector.position:
-                await self._until_checked(mirror)
-            try:
-                group = mirror.group(id_, slug)
-            except NotFoundError:  # it may be newer than the mirror, or than the read model
-                async with self.connection() as connection:
-                    last = await head(connection)
-                await self._app.projector.wait_until(last)
-                await self.refresh(mirror)
-                group = mirror.group(id_, slug)
-            found = mirror.served.get(group.id)
-            if found is None:
-                async with mirror.lock:
-                    found = mirror.served.get(group.id)
-                    if found is None:
-                        found = Served(await self._view(mirror, group))
-                        mirror.served[group.id] = found
-            # Neither may have been dropped meanwhile: nobody would wake who waits for it.
-            if self._serves(organization_id, found):
-                mirror.served.move_to_end(group.id)
-                _bound(mirror.served, VIEWS)
-                return found
+        with self._mirrors.asking(organization_id):
+            for _ in range(TRIES):
+                mirror = await self.mirror(organization_id)
+                if mirror.checked_to < self._app.projector.position:
+                    await self._until_checked(mirror)
+                found = await self._served(mirror, await self._group(mirror, id_, slug))
+                # Neither may have been dropped meanwhile: nobody would wake who waits for it.
+                if self._serves(organization_id, found):
+                    return found
         raise ReadModelsBehindError
+
+    async def _group(self, mirror: Mirror, id_: str | None, slug: str | None) -> Group:
+        try:
+            return mirror.group(id_, slug)
+        except NotFoundError:  # it may be newer than the mirror, or than the read model
+            async with self._app.services.lend() as connection:
+                last = await head(connection)
+            await self._app.projector.wait_until(last)
+            await self.refresh(mirror)
+            return mirror.group(id_, slug)
+
+    async def _served(self, mirror: Mirror, group: Group) -> Served:
+        found = mirror.served.get(group.id)
+        if found is None:
+            async with mirror.lock:
+                found = mirror.served.get(group.id)
+                if found is None:
+                    mirror.served.make_room()
+                    found = Served(await self._view(mirror, group))
+                    mirror.served.put(group.id, found)
+        return found
 
     async def _until_checked(self, mirror: Mirror) -> None:
         """Wait a moment, if queries see what this process has yet to look for: all wait for one.
@@ -144,13 +138,12 @@ class Mirrors:
             return None
         intervals = mirror.since(since)
         if intervals is None:
-            async with self.connection() as connection:
+            async with self._app.services.lend() as connection:
                 intervals = await rows.changed_since(connection, organization_id, since)
         if intervals is None or not self._serves(organization_id, served):
             return None
         # Nothing is awaited from here on: the view and the rows are of one moment.
-        live = self._mirrors[organization_id].live
-        return difference_within(CHANGES, view.group, live, before(intervals, since))
+        return difference_within(CHANGES, view.group, mirror.live, before(intervals, since))
 
     async def changed_at(
         self, organization_id: UUID, group_id: str, since: int
@@ -164,14 +157,14 @@ class Mirrors:
         mirror = await self.mirror(organization_id)
         found = mirror.since(since)
         if found is None:
-            async with self.connection() as connection:
+            async with self._app.services.lend() as connection:
                 found = await rows.changed_since(connection, organization_id, since, CHANGES)
         if found is None or len(found) > CHANGES or not self._serves(organization_id, served):
             return None
         # A row that began and has ended is remembered twice: once without its end.
         found.sort(key=lambda each: each.until_position is not None)
         intervals = list({(each.key, each.from_position): each for each in found}.values())
-        look_at = look_through(intervals, self._mirrors[organization_id].live)
+        look_at = look_through(intervals, mirror.live)
         return sorted(changes_of(served.view.group, intervals, look_at, since))
 
     def is_current(self, organization_id: UUID, served: Served) -> bool:
@@ -179,18 +172,18 @@ class Mirrors:
         mirror = self._mirrors.get(organization_id)
         return (
             mirror is not None
-            and mirror.served.get(served.view.group.id) is served
+            and mirror.served.holds(served.view.group.id, served)
             and mirror.checked_to >= self._app.projector.position
         )
 
     def _serves(self, organization_id: UUID, served: Served) -> bool:
         mirror = self._mirrors.get(organization_id)
-        return mirror is not None and mirror.served.get(served.view.group.id) is served
+        return mirror is not None and mirror.served.holds(served.view.group.id, served)
 
     async def refresh(self, mirror: Mirror) -> None:
         """Take in what the read model has by now. Raises UnavailableError."""
         async with mirror.lock:
-            async with self.connection() as connection, _one_moment(connection):
+            async with self._app.services.lend() as connection, _one_moment(connection):
                 position = await rows.position_of(connection, mirror.organization_id)
                 if position <= mirror.position:
                     return
@@ -200,8 +193,7 @@ class Mirrors:
             if intervals is not None:
                 mirror.advance(intervals, position)
                 return
-        if self._mirrors.get(mirror.organization_id) is mirror:
-            del self._mirrors[mirror.organization_id]
+        self._mirrors.drop(mirror.organization_id, mirror)
         mirror.wake()
 
     async def as_of(self, organization_id: UUID, group_id: str, position: int) -> View:
@@ -209,7 +201,7 @@ class Mirrors:
 
         Raises NotFoundError when there was no such group then; UnavailableError.
         """
-        async with self.connection() as connection:
+        async with self._app.services.lend() as connection:
             held = await rows.held_at(connection, organization_id, position)
             live = await asyncio.to_thread(_live, held)
             row = live.rows.get((GROUP, group_id))
@@ -223,11 +215,11 @@ class Mirrors:
         return view
 
     async def _load(self, organization_id: UUID) -> Mirror:
-        async with self.connection() as connection:
+        async with self._app.services.lend() as connection:
             last = await head(connection)
         await self._app.projector.wait_until(last)  # half of a history would be handed out as all
         projected = self._app.projector.position
-        async with self.connection() as connection, _one_moment(connection):
+        async with self._app.services.lend() as connection, _one_moment(connection):
             position = await rows.position_of(connection, organization_id)
             held = await rows.held_at(connection, organization_id, position)
         # In a thread: others are served while a hundred thousand rows are hashed.
@@ -236,20 +228,16 @@ class Mirrors:
         return mirror
 
     async def _view(self, mirror: Mirror, group: Group) -> View:
-        async with self.connection() as connection:
+        async with self._app.services.lend() as connection:
             await self._holds.decide(
                 connection, mirror.organization_id, group, mirror.live, mirror.position
             )
         view = await asyncio.to_thread(View, group, mirror.live)
-        async with self.connection() as connection:
+        async with self._app.services.lend() as connection:
             view.cursor = await rows.cursor_of(
                 connection, mirror.organization_id, view, mirror.live, mirror.position
             )
         return view
-
-    def connection(self) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection, for as long as one request waits. Raises UnavailableError."""
-        return lent(self._app.services.pool, self._app.settings.database_budget_s)
 
     def _follow(self) -> None:
         if self._following is None or self._following.done():
@@ -277,10 +265,10 @@ class Mirrors:
 
     async def _refresh_moved(self) -> None:
         projected = self._app.projector.position
-        known = {id_: mirror.position for id_, mirror in self._mirrors.items()}
+        known = {each.organization_id: each.position for each in self._mirrors.values()}
         if not known:
             return
-        async with self.connection() as connection:
+        async with self._app.services.lend() as connection:
             moved = await connection.fetch(
                 "SELECT organization_id FROM config_cursor"
                 " JOIN unnest($1::uuid[], $2::bigint[]) AS known (organization_id, position)"
@@ -289,7 +277,8 @@ class Mirrors:
                 list(known.values()),
             )
         behind = {row["organization_id"] for row in moved}
-        for id_, mirror in self._mirrors.items():
+        for mirror in self._mirrors.values():
+            id_ = mirror.organization_id
             if id_ not in behind:
                 if id_ in known:
                     mirror.checked_to = max(projected, mirror.checked_to)
@@ -314,7 +303,7 @@ class Mirrors:
             log.warning("mirrors.database_away", error=str(error))
         except Exception:
             log.exception("mirrors.failed", organization=str(mirror.organization_id))
-            self._mirrors.pop(mirror.organization_id, None)
+            self._mirrors.drop(mirror.organization_id, mirror)
             mirror.wake()
         else:
             self._woken.set()  # it may have moved on meanwhile
@@ -334,11 +323,3 @@ def _live(held: Iterable[tuple[str, str, int, int | None, str]]) -> Live:
     return Live(
         interval(*row)._replace(until_position=None) for row in held if fits(row[0], row[1], row[4])
     )
-
-
-def _bound(kept: "OrderedDict[Name, Kept]", limit: int) -> None:
-    """Forget what was asked for longest ago; who is waited for stays, and waiters are bounded."""
-    if len(kept) > limit:
-        idle: list[Name] = [name for name, each in kept.items() if not each.in_use]
-        for name in idle[: len(kept) - limit]:
-            del kept[name]

@@ -68,6 +68,8 @@ class Offered:
         self.parts: Mapping[Part, Resources] = {}
         self.renderings: deque[Rendering] = deque(maxlen=RENDERINGS)
         self._waiters: dict[Part, set[asyncio.Future[None]]] = {}
+        self.following: asyncio.Task[None] | None = None
+        """What refreshes it whenever the group changes."""
 
     async def refresh(self, served: Served, changes: Find) -> None:
         """Offer what a view says, if that is something else; `changes` finds what is.

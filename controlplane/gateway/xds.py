@@ -32,6 +32,7 @@ from controlplane.gateway.key_sets import key_sets
 from controlplane.gateway.mirror import Served
 from controlplane.gateway.offered import Offered, Part
 from controlplane.gateway.places import Places
+from controlplane.gateway.recent import Recent
 from controlplane.gateway.renderers import Site, envoy
 from controlplane.gateway.renderers.envoy_resource import (
     FILTERS,
@@ -50,7 +51,6 @@ PATH = "/v3/discovery:{kind}"
 HOLD_S = HELD_S - 5
 WAITERS, WAITERS_EACH = 50_000, 1_000
 """Polls that are held at once, and of each token; an Envoy has about twenty."""
-GROUPS = 64
 GATEWAYS = 10_000
 ADDRESSES = 256
 """At which Envoys listen: a listener of 30 KB is kept for each."""
@@ -81,7 +81,7 @@ class Poll:
     said: str
     """That with the process that sent it, and the position it was at."""
     held: tuple[Cursor, ...]
-    """Up to where whoever answers must have come."""
+    """The configuration it was sent that of: whoever answers must have come as far."""
     host: str
     port: int
 
@@ -151,8 +151,7 @@ class Discovery:
         self._boot = app.services.new_id().hex[-8:]
         file = app.settings.gateway_key_sets
         self._site = replace(SITE, key_sets=key_sets(Path(file)) if file else {})
-        self._offered: OrderedDict[str, Offered] = OrderedDict()
-        self._following: dict[str, asyncio.Task[None]] = {}
+        self._offered: Recent[str, Offered] = Recent("groups")
         self._known: OrderedDict[UUID, Known] = OrderedDict()
         self._telling: set[asyncio.Task[None]] = set()
         self._nonces = itertools.count()
@@ -197,32 +196,22 @@ class Discovery:
         group_id = served.view.group.id
         offered = self._offered.get(group_id)
         if offered is None:
-            offered = self._offered[group_id] = Offered(self._app.epoch, self._site)
-            if len(self._offered) > GROUPS:
-                self._forget()
-        self._offered.move_to_end(group_id)
+            offered = Offered(self._app.epoch, self._site)
+            self._offered.put(group_id, offered)
         changes = partial(self._delivery.mirrors.changes, caller.organization_id)
-        await offered.refresh(served, changes)
-        following = self._following.get(group_id)
-        if following is None or following.done():
-            self._following[group_id] = asyncio.create_task(
-                self._follow(caller.organization_id, group_id, offered), name="xds"
-            )
+        with self._offered.asking(group_id):
+            await offered.refresh(served, changes)
+        if offered.following is None or offered.following.done():
+            following = self._follow(caller.organization_id, group_id, offered)
+            offered.following = asyncio.create_task(following, name="xds")
         if not offered.parts:
             raise web.HTTPServiceUnavailable(text="There is nothing that could be offered.")
         return offered
 
-    def _forget(self) -> None:
-        """Forget the group that was asked for longest ago and that nobody waits for."""
-        for group_id, offered in self._offered.items():
-            if not offered.in_use:
-                del self._offered[group_id]
-                return
-
     async def _follow(self, organization_id: UUID, group_id: str, offered: Offered) -> None:
         """Render whenever the group changes, until nobody polls for it."""
         changes = partial(self._delivery.mirrors.changes, organization_id)
-        while self._offered.get(group_id) is offered and not self._app.stopping.is_set():
+        while self._offered.holds(group_id, offered) and not self._app.stopping.is_set():
             try:
                 served = await self._delivery.mirrors.served(organization_id, group_id, None)
                 woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -284,7 +273,8 @@ class Discovery:
         if is_known and known.looked == offered.newest:
             return None
         try:
-            runs = self._delivery.observations.runs_part(caller, asked.what, asked.version)
+            observations = self._delivery.observations
+            runs = observations.runs_part(caller, asked.what, asked.version, *asked.held)
         except UnavailableError as error:  # the next poll says it again
             log.warning("xds.not_written_down", error=str(error))
             return None

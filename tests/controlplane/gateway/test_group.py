@@ -153,14 +153,14 @@ def test_a_mirror_that_follows_agrees_with_one_that_is_loaded_anew(
     at = group.from_position + moments[0]
     view, live = view_at(history, at)
     mirror = Mirror(ACE, at, live)
-    served = mirror.served[str(GROUP_ID)] = Served(view)
+    mirror.served.put(str(GROUP_ID), served := Served(view))
 
     for moment in moments[1:]:
         upto = group.from_position + moment
         mirror.advance(between(history, mirror.position, upto), upto)
         anew, _ = view_at(history, upto)
-        if str(GROUP_ID) not in mirror.served:  # a product ended: whoever asks next has it made
-            served = mirror.served[str(GROUP_ID)] = Served(anew)
+        if not mirror.served.values():  # a product ended: whoever asks next has it made
+            mirror.served.put(str(GROUP_ID), served := Served(anew))
         assert snapshot(served.view, 1, AT).encode() == snapshot(anew, 1, AT).encode()
         assert served.view.size_bytes == anew.size_bytes
         remembered = mirror.since(at)
@@ -229,13 +229,13 @@ def test_a_view_of_which_much_changed_is_made_anew(monkeypatch: pytest.MonkeyPat
     rows = [at_once(kind, id_, body(kind, id_, 1)) for kind, id_ in KEYS if kind != PRODUCT]
     following = Mirror(ACE, 1, Live([group, *rows]))
     asked = following.group(str(GROUP_ID), None)
-    following.served[asked.id] = Served(View(asked, following.live))
+    following.served.put(asked.id, Served(View(asked, following.live)))
     monkeypatch.setattr(mirror, "MOVED", 3)
 
     product = interval(PRODUCT, str(PRODUCTS[0]), 2, None, json.dumps(body(*KEYS[0], 1)))
     following.advance([product], 2)
 
-    assert not following.served
+    assert not following.served.values()
 
 
 def at_once(kind: str, id_: str, row: Body) -> Interval:
