@@ -87,7 +87,8 @@ def test_a_field_has_its_limit_and_every_other_that_of_the_plan(edge: Edge, plan
     says(ask(edge, key, ONE), problems.RATE_LIMITED)
     assert int(ask(edge, key, ONE).headers["retry-after"]) >= 1
 
-    others = ["{orders}", "{__typename}", "mutation{products}", "{orders a:orders}", "{me}"]
+    others = ["{orders a:orders}", "{__typename}", "mutation{products}", "{me}"]
+    others.append("{...F} fragment F on Query{...F}")  # which asks for nothing
     assert asked(edge, key, *others, "{orders}") == [200] * 5 + [429]
     assert asked(edge, key, *["mutation{buy}"] * 2) == [200, 429]
     assert asked(edge, subscribe(edge, plan), "{products}") == [200]
@@ -178,6 +179,8 @@ def test_what_is_too_large_is_refused_whether_or_not_it_says_so(edge: Edge, plan
         sent = iter([b" " * 4096] * chunks)
         says(edge.running.post(PATH, sent, key, **json_), problems.TOO_LARGE)
 
+    free = subscribe(edge, edge.sold.plan("any", SHOP, overrides=[WIDE]))
+    assert ask(edge, free, ONE.ljust(BODY_BYTES + 1)).status == 200
     halves = iter([ONE[:9].encode(), ONE[9:].encode()])
     assert edge.running.post(PATH, halves, key, **json_).headers["x-ratelimit-limit"] == "3"
 
