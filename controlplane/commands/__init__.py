@@ -77,7 +77,7 @@ class Command(ABC):
         question = {
             field.name: getattr(self, field.name)
             for field in fields(self)
-            if field.name != "idempotency_key" and getattr(self, field.name) != field.default
+            if field.name != "idempotency_key" and getattr(self, field.name) != _default(field)
         }
         canonical = json.dumps([type(self).__name__, question], default=_canonical, sort_keys=True)
         return sha256(canonical.encode()).digest()
