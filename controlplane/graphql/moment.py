@@ -26,6 +26,7 @@ EVENT_BYTES = 16 * 2**20
 STREAMS = 1_000
 _MODELS = {table.name: model for model in HISTORIES for table in model.TABLES}
 _OF_PRODUCTS = {product: product.API_VERSION, page: page.PAGE}
+"""The read models of what products have, and their tables that tell of which product."""
 _WORD = re.compile(r"\w+")
 _MEASURE = (
     "SELECT count(*) AS events, coalesce(sum(octet_length(state)), 0) AS bytes FROM stored_events"
