@@ -20,7 +20,7 @@ from controlplane.settings import Settings
 from controlplane.store import UNREACHABLE
 
 if TYPE_CHECKING:
-    from controlplane.beside import Edge
+    from controlplane.demo.envoy import Edge
 
 log = structlog.get_logger()
 
@@ -85,7 +85,7 @@ async def _alone(service: Service, dsn: str, bound: socket.socket, stop: asyncio
         announcement = Announcement(url, None)
         if service.demo:
             announcement = await _demo(app, url)
-            await stack.enter_async_context(_beside(announcement, settings))
+            await stack.enter_async_context(_routing(announcement, settings))
         ready = partial(service.announce, announcement)
         await _serve_until_over(app, bound, stop, ready)
     while not stop.is_set():
@@ -155,7 +155,7 @@ async def _with_workers(
     url = url_of(bound)
     async with _restored(dsn, service.settings) as app:  # it migrates before the workers come
         announcement = await _demo(app, url) if service.demo else Announcement(url, None)
-    async with working(service.settings, dsn, bound), _beside(announcement, service.settings):
+    async with working(service.settings, dsn, bound), _routing(announcement, service.settings):
         service.announce(announcement)
         await stop.wait()
         bound.close()  # the workers close theirs when they stop
@@ -177,27 +177,30 @@ async def _restored(dsn: str, settings: Settings) -> AsyncIterator[App]:
 
 
 async def _demo(app: App, url: str) -> Announcement:
-    from controlplane import beside, demo, openapi
+    from controlplane import openapi
+    from controlplane.demo import envoy, shown
+    from controlplane.demo.filling import fill
+    from controlplane.demo.sold import Own
     from controlplane.graphql.schema import sdl
 
-    tokens = await demo.fill(app, demo.Own(url, sdl(), openapi.document()))
+    tokens = await fill(app, Own(url, sdl(), openapi.document()))
     port = app.settings.gateway_port
     if not port:
         return Announcement(url, tokens)
-    if missing := beside.missing(port):
-        return Announcement(url, tokens, beside.Edge("", "", missing))
-    edge = beside.Edge(f"http://{beside.HOST}:{port}", await demo.key(app))
+    if missing := envoy.missing(port):
+        return Announcement(url, tokens, envoy.Edge("", "", missing))
+    edge = envoy.Edge(f"http://{envoy.HOST}:{port}", await shown.key(app))
     return Announcement(url, tokens, edge)
 
 
 @asynccontextmanager
-async def _beside(announcement: Announcement, settings: Settings) -> AsyncIterator[None]:
+async def _routing(announcement: Announcement, settings: Settings) -> AsyncIterator[None]:
     """Run the Envoy that is announced, if one is."""
-    from controlplane import beside
+    from controlplane.demo import envoy
 
     if announcement.edge is None or not announcement.edge.url or announcement.tokens is None:
         yield
         return
     token = announcement.tokens["gateway"]
-    async with beside.running(announcement.url, token, settings.gateway_port):
+    async with envoy.running(announcement.url, token, settings.gateway_port):
         yield

@@ -14,9 +14,11 @@ from threading import Thread
 
 import orjson
 
-from controlplane import demo, logs, loop, openapi, server
+from controlplane import logs, loop, openapi, server
 from controlplane.address import bind, url_of
 from controlplane.app import running
+from controlplane.demo.filling import fill
+from controlplane.demo.sold import Own
 from controlplane.graphql.schema import sdl
 from controlplane.settings import Settings
 
@@ -50,7 +52,7 @@ async def serve(dsn: str) -> None:
     with bind(settings.host, settings.port) as bound:
         async with running(dsn, settings) as app:
             url = url_of(bound)
-            tokens = await demo.fill(app, demo.Own(url, sdl(), openapi.document()))
+            tokens = await fill(app, Own(url, sdl(), openapi.document()))
             async with server.listening(app, bound):
                 await server.caught_up(app, asyncio.Event())
                 probe, ended = Probe(), asyncio.Event()

@@ -8,7 +8,7 @@ import typer
 from controlplane.cli.session import load_settings, progress
 
 if TYPE_CHECKING:
-    from controlplane.beside import Edge
+    from controlplane.demo.envoy import Edge
     from controlplane.serving import Announcement
 
 

@@ -25,7 +25,9 @@ _SAME = (
     " = (EXCLUDED.epoch, EXCLUDED.position, EXCLUDED.content_hash)"
 )
 # Rows are locked in one order, or two processes that hear of the same gateways wait for each other.
-# What follows something else began after that was last said, even if its statement did not.
+# What follows something else began after that was last said, even if its statement did not. No
+# gateway goes back within an epoch, but a process that is slow writes down what one said before.
+# Only what nobody was ever given makes room for anything.
 _RUN = (
     "INSERT INTO gateway_acknowledgements AS latest (organization_id, gateway_id, epoch, position,"  # noqa: S608
     " content_hash, diverged, running_since, acknowledged_at)"
@@ -41,7 +43,15 @@ _RUN = (
     " ELSE greatest(EXCLUDED.running_since, latest.acknowledged_at + '1 microsecond') END,"
     " acknowledged_at ="
     " greatest(EXCLUDED.acknowledged_at, latest.acknowledged_at + '1 microsecond')"
+    " WHERE (latest.epoch, latest.position) <= (EXCLUDED.epoch, EXCLUDED.position)"
+    " OR (latest.epoch, latest.position)"
+    " > ((SELECT max(epoch) FROM epochs), (SELECT max(position) FROM commits))"
     f" RETURNING {_COLUMNS}"
+)
+_LATEST = f"SELECT {_COLUMNS} FROM gateway_acknowledgements AS latest"  # noqa: S608
+_LATEST_OF = (
+    f"{_LATEST} WHERE (organization_id, gateway_id)"  # noqa: S608  # as above
+    " IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"
 )
 _REJECT = (
     "INSERT INTO gateway_rejections AS earlier"
@@ -117,15 +127,21 @@ class Acknowledgement:
 
 
 async def run(connection: Connection, said: Sequence[Runs]) -> list[Acknowledgement]:
-    """Keep what gateways run now in place of what they ran before, which becomes their past."""
+    """Keep what gateways run now in place of what they ran before, which becomes their past.
+
+    Return of each what is known now: something later, if it said so before.
+    """
+    which = gateways(said)
     rows = await connection.fetch(
         _RUN,
-        *gateways(said),
+        *which,
         [each.cursor.epoch for each in said],
         [each.cursor.position for each in said],
         [each.content_hash for each in said],
         [each.diverged for each in said],
     )
+    if len(rows) < len(said):
+        rows = await connection.fetch(_LATEST_OF, *which)
     kept = {row["gateway_id"]: _acknowledgement(row) for row in rows}
     return [kept[each.gateway.gateway_id] for each in said]
 
@@ -154,8 +170,7 @@ async def latest(
 ) -> dict[UUID, Acknowledgement]:
     """Return the latest acknowledgement of each of these gateways that has made one."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM gateway_acknowledgements AS latest"  # noqa: S608
-        " WHERE organization_id = $1 AND gateway_id = ANY($2)",
+        f"{_LATEST} WHERE organization_id = $1 AND gateway_id = ANY($2)",
         organization_id,
         gateway_ids,
     )

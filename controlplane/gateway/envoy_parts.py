@@ -7,12 +7,19 @@ from controlplane.gateway.acknowledgement import Heard, gateways
 from controlplane.gateway.document import Cursor
 from controlplane.store import Connection
 
-# Rows are locked in one order. What is the same as before is no write.
+# Rows are locked in one order. What is the same as before is no write, nor is what was said before
+# what is known: a process may be slow. An Envoy that starts runs nothing, whatever it ran before.
 _SAY = (
-    "INSERT INTO envoy_parts AS known (organization_id, gateway_id, part, version)"
-    " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) ORDER BY 1, 2, 3"
-    " ON CONFLICT (organization_id, gateway_id, part) DO UPDATE SET version = EXCLUDED.version"
-    " WHERE known.version <> EXCLUDED.version"
+    "INSERT INTO envoy_parts AS known"
+    " (organization_id, gateway_id, part, version, sent_epoch, sent_position)"
+    " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[],"
+    " $6::bigint[]) ORDER BY 1, 2, 3"
+    " ON CONFLICT (organization_id, gateway_id, part) DO UPDATE SET version = EXCLUDED.version,"
+    " sent_epoch = EXCLUDED.sent_epoch, sent_position = EXCLUDED.sent_position"
+    " WHERE (known.version, known.sent_epoch, known.sent_position)"
+    " <> (EXCLUDED.version, EXCLUDED.sent_epoch, EXCLUDED.sent_position)"
+    " AND (EXCLUDED.version = '' OR (known.sent_epoch, known.sent_position)"
+    " <= (EXCLUDED.sent_epoch, EXCLUDED.sent_position))"
 )
 _PARTS = (
     "SELECT gateway_id, epoch, position, array_agg(part) AS parts, array_agg(version) AS versions"
@@ -28,6 +35,9 @@ class PartRuns(NamedTuple):
     gateway: Heard
     part: str
     version: str
+    """"" for none."""
+    sent_at: Cursor
+    """The configuration of which it was sent that."""
 
 
 class EnvoyRuns(NamedTuple):
@@ -46,7 +56,12 @@ async def say(connection: Connection, said: Sequence[PartRuns]) -> list[EnvoyRun
     """
     which = gateways(said)
     await connection.execute(
-        _SAY, *which, [each.part for each in said], [each.version for each in said]
+        _SAY,
+        *which,
+        [each.part for each in said],
+        [each.version for each in said],
+        [each.sent_at.epoch for each in said],
+        [each.sent_at.position for each in said],
     )
     runs = {
         row["gateway_id"]: EnvoyRuns(

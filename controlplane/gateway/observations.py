@@ -8,6 +8,7 @@ from collections import OrderedDict
 from datetime import datetime
 from uuid import UUID
 
+import structlog
 from prometheus_client import Histogram
 
 from controlplane.app import App
@@ -21,6 +22,7 @@ from controlplane.gateway.mirror import Served
 from controlplane.store import UnavailableError
 from domain.aggregate import DomainError
 
+log = structlog.get_logger()
 REASON_CHARS = 1_000
 HEARD_S = 10.0
 """A gateway that polls more often is written down once in so long."""
@@ -30,6 +32,7 @@ PARTS = 50_000
 GROUPS = 100
 """Groups with a label of their own; the others share one."""
 
+NOWHERE = Cursor(0, 0)
 PROPAGATION_S = Histogram(
     "controlplane_gateway_propagation_seconds",
     "From the commit of the newest change that a gateway runs to its first acknowledgement.",
@@ -77,19 +80,22 @@ class Observations:
         except UnavailableError:  # the next poll says it again
             del self._heard[gateway_id]
 
-    def runs_part(self, caller: Caller, part: str, version: str) -> "asyncio.Future[EnvoyRuns]":
+    def runs_part(
+        self, caller: Caller, part: str, version: str, sent_at: Cursor = NOWHERE
+    ) -> "asyncio.Future[EnvoyRuns]":
         """Keep which version of a part the calling Envoy runs; return what it runs altogether.
 
-        Raises UnavailableError.
+        Of two versions, the one that it was sent of a later configuration. Raises UnavailableError.
         """
-        return self._parts.say(PartRuns(_of(caller), part, version))
+        return self._parts.say(PartRuns(_of(caller), part, version, sent_at))
 
     async def acknowledged(
         self, caller: Caller, served: Served, cursor: Cursor, content_hash: str
     ) -> Acknowledgement:
         """Keep that the calling gateway runs a configuration of the group that it is served.
 
-        It diverged if that is the current one and has another hash. Raises UnavailableError.
+        It diverged if that is the current one and has another hash. If it said to run a later one
+        already, that stays, and is returned. Raises UnavailableError.
         """
         view = served.view
         current = cursor == Cursor(self._epoch, view.cursor)
@@ -97,7 +103,9 @@ class Observations:
             _of(caller), cursor, content_hash, current and view.content_hash != content_hash
         )
         kept = await self.runs.say(said)
-        if kept.is_news and cursor.epoch == self._epoch and kept.committed_at is not None:
+        if kept.cursor != cursor:
+            log.warning("gateway.earlier_word", gateway=str(kept.gateway_id), said=str(cursor))
+        elif kept.is_news and cursor.epoch == self._epoch and kept.committed_at is not None:
             took = kept.acknowledged_at - kept.committed_at
             PROPAGATION_S.labels(self._label(view.group.id)).observe(max(0.0, took.total_seconds()))
         return kept

@@ -214,7 +214,7 @@ class Mutation(graphene.ObjectType):
             "cursor": str(kept.cursor),
             "acknowledged_at": kept.acknowledged_at.isoformat(),
             "running_since": kept.running_since.isoformat(),
-            "current": asked.delivery.is_current(served, cursor),
+            "current": asked.delivery.is_current(served, kept.cursor),
             "diverged": kept.diverged,
         }
 

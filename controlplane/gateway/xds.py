@@ -81,7 +81,7 @@ class Poll:
     said: str
     """That with the process that sent it, and the position it was at."""
     held: tuple[Cursor, ...]
-    """Up to where whoever answers must have come."""
+    """The configuration it was sent that of: whoever answers must have come as far."""
     host: str
     port: int
 
@@ -273,7 +273,8 @@ class Discovery:
         if is_known and known.looked == offered.newest:
             return None
         try:
-            runs = self._delivery.observations.runs_part(caller, asked.what, asked.version)
+            observations = self._delivery.observations
+            runs = observations.runs_part(caller, asked.what, asked.version, *asked.held)
         except UnavailableError as error:  # the next poll says it again
             log.warning("xds.not_written_down", error=str(error))
             return None

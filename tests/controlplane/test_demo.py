@@ -5,20 +5,23 @@ from contextlib import suppress
 
 import pytest
 
-from controlplane import demo, importing, openapi
+from controlplane import importing, openapi
 from controlplane.app import App
 from controlplane.auth import Bearers, NotAuthenticatedError
 from controlplane.commands import Answer, Command, execute
 from controlplane.commands.access_token import IssueToken, RevokeToken
 from controlplane.context import Context
+from controlplane.demo import filling, shown
+from controlplane.demo.filling import fill
+from controlplane.demo.sold import Own
 from controlplane.graphql.schema import sdl
 from domain.access_token import Role
 
-OWN = demo.Own("http://127.0.0.1:8080", sdl(), openapi.document())
+OWN = Own("http://127.0.0.1:8080", sdl(), openapi.document())
 
 
 async def test_the_demo_sells_our_own_apis_to_two_teams(app: App) -> None:
-    await demo.fill(app, OWN)
+    await fill(app, OWN)
     pool = app.services.pool
 
     async def one(sql: str) -> object:
@@ -57,9 +60,9 @@ async def test_the_demo_sells_our_own_apis_to_two_teams(app: App) -> None:
 
 
 async def test_a_second_start_changes_nothing_but_the_tokens(app: App) -> None:
-    first = await demo.fill(app, OWN)
+    first = await fill(app, OWN)
     before = await app.services.pool.fetchval("SELECT max(notification_id) FROM stored_events")
-    second = await demo.fill(app, OWN)
+    second = await fill(app, OWN)
     topics = await app.services.pool.fetch(
         "SELECT topic FROM stored_events WHERE notification_id > $1", before
     )
@@ -93,12 +96,12 @@ async def test_a_start_that_was_cut_short_anywhere_is_made_good(
                 raise KilledError
         return await execute(command, context)
 
-    for module in (demo, importing):
+    for module in (filling, shown, importing):
         monkeypatch.setattr(module, "execute", execute_some)
     for starts in range(100):  # noqa: B007  # read below
         left = 1
         with suppress(KilledError):
-            await demo.fill(app, OWN)
+            await fill(app, OWN)
             break
     assert 30 < starts < 60
     for table, rows in (
@@ -110,7 +113,7 @@ async def test_a_start_that_was_cut_short_anywhere_is_made_good(
 
 
 async def test_nobody_holds_a_token_that_was_not_printed(app: App) -> None:
-    await demo.fill(app, OWN)
+    await fill(app, OWN)
     live = await app.services.pool.fetch("SELECT name FROM access_token WHERE revoked_at IS NULL")
     assert [row["name"] for row in live] == ["demo"] * len(Role)
 
@@ -118,15 +121,15 @@ async def test_nobody_holds_a_token_that_was_not_printed(app: App) -> None:
 async def test_a_demo_that_is_started_again_and_again_has_one_key_to_try(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "KEYS", 3)
-    await demo.fill(app, OWN)
-    shown = []
+    monkeypatch.setattr(shown, "KEYS", 3)
+    await fill(app, OWN)
+    keys = []
     for _ in range(5):
-        shown.append(await demo.key(app))
-        await demo.fill(app, OWN)
+        keys.append(await shown.key(app))
+        await fill(app, OWN)
 
     active = await app.services.pool.fetchval(
         "SELECT count(*) FROM credential WHERE label = 'demo' AND state = 'ACTIVE'"
         " AND subscription_id IN (SELECT id FROM subscription WHERE state = 'ACTIVE')"
     )
-    assert (len(set(shown)), active) == (5, 1)
+    assert (len(set(keys)), active) == (5, 1)

@@ -14,9 +14,11 @@ from urllib.request import Request, urlopen
 import asyncpg
 import pytest
 
-from controlplane import demo, openapi
+from controlplane import openapi
 from controlplane.app import App, running
 from controlplane.commands.team import FormTeam
+from controlplane.demo.filling import fill
+from controlplane.demo.sold import Own
 from controlplane.graphql.schema import sdl
 from controlplane.settings import Settings
 from controlplane.store import UnavailableError
@@ -135,8 +137,8 @@ async def test_a_service_whose_database_was_restored_starts_over_by_itself(
 ) -> None:
     variables = {"CONTROLPLANE_DATABASE_URL": dsn, "CONTROLPLANE_WORKERS": str(workers)}
     async with running(dsn) as app:
-        own = demo.Own("http://127.0.0.1", sdl(), openapi.document())
-        tokens = await demo.fill(app, own)
+        own = Own("http://127.0.0.1", sdl(), openapi.document())
+        tokens = await fill(app, own)
     await copy(server, dsn)
     with serving(tmp_path / "log", **variables) as served:
         served.announced["tokens"] = tokens

@@ -51,8 +51,10 @@ class Reader:
         answer = self._connection.getresponse()
         said = answer.read().decode()
         assert answer.status in {200, 400}, said
-        found: dict[str, int] = json.loads(said) if answer.status == 200 else {}
-        return found or said
+        if answer.status != 200:
+            return said
+        found: dict[str, int] = json.loads(said)
+        return found
 
     def document(self, document: str, name: str | None = None) -> dict[str, int] | str:
         named = {"operationName": name} if name is not None else {}

@@ -27,6 +27,8 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         url = next(iter(edge.sold.rows["version"].values()))["upstreams"]["live"]
         fields = ["Query.products", "Query.orders", "Mutation.products", "Mutation.buy", *OWN]
         edge.sold.version(edge.sold.product("shop"), f"{url}/graphql", fields, kind="GRAPHQL")
+        renamed = {"kind": "GRAPHQL", "number": "2.0.0"}
+        edge.sold.version(SHOP, f"{url}/graphql", ["Query.goods"], **renamed)
         edge.sold.version(SHOP, url, ["GET /probe"], api="probe")
         yield edge
 
@@ -87,10 +89,20 @@ def test_a_field_has_its_limit_and_every_other_that_of_the_plan(edge: Edge, plan
     says(ask(edge, key, ONE), problems.RATE_LIMITED)
     assert int(ask(edge, key, ONE).headers["retry-after"]) >= 1
 
-    others = ["{orders}", "{__typename}", "mutation{products}", "{orders a:orders}", "{me}"]
+    others = ["{orders a:orders}", "{__typename}", "mutation{products}", "{me}"]
+    others.append("{...F} fragment F on Query{...F}")  # which asks for nothing
     assert asked(edge, key, *others, "{orders}") == [200] * 5 + [429]
     assert asked(edge, key, *["mutation{buy}"] * 2) == [200, 429]
     assert asked(edge, subscribe(edge, plan), "{products}") == [200]
+
+
+def test_a_version_that_has_the_field_no_more_limits_it_as_the_others_do(
+    edge: Edge, plan: str
+) -> None:
+    key = subscribe(edge, plan)
+
+    assert [ask(edge, key, ONE, path).status for path in (PATH, "/shop/v2", PATH)] == [200] * 3
+    says(ask(edge, key, ONE, "/shop/v2"), problems.RATE_LIMITED)
 
 
 def test_a_call_for_both_counts_for_both(edge: Edge, plan: str) -> None:
@@ -178,6 +190,8 @@ def test_what_is_too_large_is_refused_whether_or_not_it_says_so(edge: Edge, plan
         sent = iter([b" " * 4096] * chunks)
         says(edge.running.post(PATH, sent, key, **json_), problems.TOO_LARGE)
 
+    free = subscribe(edge, edge.sold.plan("any", SHOP, overrides=[WIDE]))
+    assert ask(edge, free, ONE.ljust(BODY_BYTES + 1)).status == 200
     halves = iter([ONE[:9].encode(), ONE[9:].encode()])
     assert edge.running.post(PATH, halves, key, **json_).headers["x-ratelimit-limit"] == "3"
 

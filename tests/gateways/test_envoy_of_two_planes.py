@@ -1,14 +1,18 @@
 """What one process told an Envoy, another knows: by the version that it is asked under."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import orjson
 import pytest
 
 from controlplane.app import App, running
+from controlplane.gateway import envoy_parts
+from controlplane.gateway.coalesced import Coalesced
+from controlplane.gateway.envoy_parts import EnvoyRuns, PartRuns
 from controlplane.gateway.renderers import envoy, envoy_resource
+from controlplane.store import Connection
 from tests.controlplane.gateway.edge import Client, Provider, serving
 from tests.gateways.real_envoy import gateway
 from tests.given import AT
@@ -102,6 +106,38 @@ async def test_what_envoy_refuses_from_one_and_then_the_other_it_is_never_said_t
                 await asyncio.sleep(0.02)
         await asyncio.sleep(HELD_S)  # both have sent it by now
         assert await pool.fetchrow("SELECT epoch, position FROM gateway_acknowledgements") == runs
+
+
+async def test_a_process_that_writes_late_what_an_envoy_said_takes_nothing_newer_back(
+    app: App, client: Client, other: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Provider(app)
+    await sold(provider, "one")
+    token = await provider.gateway("edge")
+    await provider.settled()
+    first = await asked(client, token)
+    await sold(provider, "two")
+    goes_on, written = asyncio.Event(), asyncio.Event()
+
+    async def write_late(connection: Connection, said: Sequence[PartRuns]) -> Sequence[EnvoyRuns]:
+        """Do what a process does that is slow."""
+        await goes_on.wait()
+        runs = await envoy_parts.say(connection, said)
+        written.set()
+        return runs
+
+    slow = Coalesced(app.services.pool, 9, write_late, lambda said: (said.gateway, said.part))
+    monkeypatch.setattr(client.delivery.observations, "_parts", slow)
+    assert await asked(client, token, first) == ""  # the Envoy goes elsewhere
+    second = await asked(other, token, first)
+    assert await asked(other, token, second) == ""
+    goes_on.set()
+    await asyncio.wait_for(written.wait(), 5)
+    runs = await app.services.pool.fetchval("SELECT version FROM envoy_parts")
+    assert runs == second.partition(".")[0] != first.partition(".")[0]
+
+    await asked(other, token)  # it was started again
+    assert await app.services.pool.fetchval("SELECT version FROM envoy_parts") == ""
 
 
 async def test_a_process_that_has_not_noticed_a_change_gives_nothing_back_that_is_gone(

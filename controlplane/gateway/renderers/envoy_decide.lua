@@ -2,6 +2,7 @@
 -- Decides: whose call it is, whether the plan has the product, and which limits count it.
 -- PLANS: the products of a plan, the name of its limits, and those of operations with their own;
 -- of fields of a GraphQL API also how many calls there are at most at once.
+-- FIELDS: how many of these fields a call may ask for; asked_for: which it does (envoy_fields.lua).
 -- KEYLESS: the plan by which calls without a key to a product are let in.
 -- NO_LIMIT: what the filter that counts says of calls that nothing counts.
 -- PROBLEMS: status and body of each answer in place of the API's; CHALLENGE: what a 401 asks for.
@@ -18,7 +19,7 @@ end
 local function count_fields(handle, own)
   local asked, problem = asked_for(handle)
   if not asked then return refuse(handle, problem) end
-  local metadata, nth, others = handle:streamInfo():dynamicMetadata(), 0, false
+  local metadata, nth, others = handle:streamInfo():dynamicMetadata(), 0, not next(asked)
   for field, calls in pairs(asked) do
     local limit = own[field]
     if not limit then

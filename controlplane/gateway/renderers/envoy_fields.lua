@@ -1,7 +1,7 @@
 -- Says which fields of Query, Mutation or Subscription a GraphQL request asks for, and how often.
--- It never guesses: what two readers could understand in two ways is not read at all, for whoever
--- may call a field so often must not have another one run. It is as strict as RFC 8259 and the
--- specification of GraphQL, and bounded. BODY_BYTES, DOCUMENT_BYTES: what is read at most.
+-- It never guesses: what another reader could understand in another way is not read at all, or the
+-- API behind would run other fields than those that were counted. It is as strict as RFC 8259 and
+-- the specification of GraphQL. BODY_BYTES, DOCUMENT_BYTES: what is read at most.
 
 local DEPTH = 64 -- of values in JSON, and of inline fragments around fields
 local NOTHING, VALUE = {}, {} -- null, and what is not looked into: a list, a number, true or false
@@ -94,11 +94,12 @@ local function list_of(text, at, depth)
   end
 end
 
+-- Numbers are the same in JSON and in GraphQL.
 local function number_end(text, at)
-  local _, stop = text:find("^%-?%d+", at)
-  if not stop or text:find("^%-?0%d", at) then unread() end
-  _, stop = nil, select(2, text:find("^%.%d+", stop + 1)) or stop
-  return (select(2, text:find("^[eE][+-]?%d+", stop + 1)) or stop) + 1
+  if text:find("^%-?0%d", at) then unread() end
+  local stop = text:match("^%-?%d+()", at) or unread()
+  stop = text:match("^%.%d+()", stop) or stop
+  return text:match("^[eE][+-]?%d+()", stop) or stop
 end
 
 function value_of(text, at, depth)
@@ -243,7 +244,7 @@ local function selections(tokens, at, found, depth)
       at = after_group(tokens, after_directives(tokens, after_group(tokens, at + 1, "(")), "{")
     elseif tokens[at + 1] == "on" or tokens[at + 1] == "@" or tokens[at + 1] == "{" then
       at = at + 1
-      if tokens[at] == "on" then at = at + (name_at(tokens, at + 1) and 2) end
+      if tokens[at] == "on" and name_at(tokens, at + 1) then at = at + 2 end
       at = selections(tokens, after_directives(tokens, at), found, depth - 1)
     else
       found.spreads[#found.spreads + 1] = name_at(tokens, at + 1)
@@ -257,7 +258,7 @@ local ROOTS = {query = "Query.", mutation = "Mutation.", subscription = "Subscri
 
 -- Returns the only operation, or that of a name, and the fragments by name.
 local function operation_of(tokens, named)
-  local operations, fragments, at, one = {}, {}, 1, nil
+  local operations, fragments, at = {}, {}, 1
   while tokens[at] do
     local what, name = tokens[at], ""
     local found = {fields = {}, spreads = {}, root = ROOTS[what == "{" and "query" or what]}
@@ -279,7 +280,7 @@ local function operation_of(tokens, named)
     end
     at = selections(tokens, at, found, DEPTH)
   end
-  one = next(operations) or unread()
+  local one = next(operations) or unread()
   if not named and next(operations, one) then unread() end
   return operations[named or one] or unread(), fragments
 end

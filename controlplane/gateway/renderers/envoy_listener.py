@@ -32,6 +32,8 @@ from controlplane.gateway.renderers.problems import (
 
 HTTP = "envoy.extensions.filters.http."
 HEAD_S = 10
+HELD_BYTES = 256 * 1024
+"""So much of a body may be held, if its fields are read, of each stream of HTTP/2: not 16 MiB."""
 MATCHER = "envoy.extensions.common.matching.v3.ExtensionWithMatcher"
 _FILTER_TYPES = {
     TOKENS: f"{HTTP}jwt_authn.v3.JwtAuthentication",
@@ -69,6 +71,7 @@ def listener(site: Site) -> Message:
         path_with_escaped_slashes_action="REJECT_REQUEST",
         local_reply_config={"mappers": list(_problems())},
         request_headers_timeout=f"{HEAD_S}s",
+        http2_protocol_options={"initial_stream_window_size": HELD_BYTES},
         server_header_transformation="PASS_THROUGH",
     )
     return {

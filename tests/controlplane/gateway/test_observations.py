@@ -170,26 +170,56 @@ async def test_what_one_gateway_says_in_a_row_is_all_kept_in_its_order(app: App)
     assert ends == [*(row["running_since"] for row in rows[1:]), None]
 
 
-async def test_two_processes_that_hear_of_the_same_gateways_lose_nothing(
-    app: App, dsn: str
+async def test_what_is_written_late_takes_the_place_of_nothing_newer(
+    provider: Provider, dsn: str
 ) -> None:
+    app = provider.app
+    await provider.product("more")
+    edge = Heard(UUID(int=9), UUID(int=1))
+
+    def ran(position: int, hash_: str) -> Runs:
+        return Runs(edge, Cursor(app.epoch, position), hash_ * 64, diverged=False)
+
+    newer, newest = ran(provider.position - 1, "b"), ran(provider.position, "c")
+    async with running(dsn, follow=False) as slow:
+        first, second = Observations(app), Observations(slow)
+        for said, by, known in (
+            (ran(10**9, "f"), first, ran(10**9, "f")),  # it was never given that
+            (newer, first, newer),
+            (ran(1, "a"), second, newer),
+            (newest, second, newest),
+            (newer, first, newest),
+            (ran(provider.position, "d"), first, ran(provider.position, "d")),
+        ):
+            kept = await by.runs.say(said)
+            assert (kept.cursor, kept.content_hash) == (known.cursor, known.content_hash)
+    runs = await runs_of(app, edge.gateway_id)
+    assert [row["content_hash"][0] for row in runs] == ["f", "b", "c", "d"]
+
+
+async def test_two_processes_that_hear_of_the_same_gateways_lose_nothing_newer(
+    provider: Provider, dsn: str
+) -> None:
+    app = provider.app
+    await provider.product("more")
     async with running(dsn, follow=False) as other:
         speakers = [Observations(app), Observations(other)]
         gateways = [Heard(UUID(int=9), UUID(int=nth)) for nth in range(50)]
         await asyncio.gather(
             *(
                 speakers[position % 2].runs.say(
-                    Runs(each, Cursor(1, position), "a" * 64, diverged=False)
+                    Runs(each, Cursor(app.epoch, position), "a" * 64, diverged=False)
                 )
-                for position in range(20)
+                for position in range(provider.position)
                 for each in (gateways if position % 3 else reversed(gateways))
             )
         )
     counted = await app.services.pool.fetch(
-        "SELECT count(DISTINCT position) AS positions, count(*) AS runs FROM gateway_run"
+        "SELECT max(position), count(*) = count(DISTINCT position), array_agg(position ORDER BY"
+        " running_since) = array_agg(position ORDER BY position) FROM gateway_run"
         " GROUP BY gateway_id"
     )
-    assert [tuple(row) for row in counted] == [(20, 20)] * 50
+    assert [tuple(row) for row in counted] == [(provider.position - 1, True, True)] * 50
 
 
 async def test_more_than_can_wait_is_refused_and_not_remembered(
