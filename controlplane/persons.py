@@ -21,11 +21,6 @@ _BLUR = (
 )
 
 
-async def name_of_mail(services: Services, organization_id: UUID, mail: str) -> str:
-    """Return the name under which an address is reserved. Raises UnavailableError."""
-    return await services.vault.blind(organization_id, mail)
-
-
 async def free_address(
     services: Services, organization_id: UUID, person_id: UUID, mail: Sealed
 ) -> None:

@@ -16,8 +16,8 @@ from controlplane.graphql import (
     documents,
     limits,
     loaders,
-    moment,
     paging,
+    past,
     persisted,
     websocket,
 )
@@ -51,9 +51,9 @@ LIMITS = (
     ("portal: nodes of a page", paging.PAGE),
     (
         "portal: events, bytes of them and streams that a question about the past reads",
-        moment.EVENTS,
-        moment.EVENT_BYTES,
-        moment.STREAMS,
+        past.EVENTS,
+        past.EVENT_BYTES,
+        past.STREAMS,
     ),
     (
         "portal: WebSockets of a process, and operations of each",

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from controlplane import secret
-from controlplane.commands import Command, UnitOfWork, require_team
-from controlplane.commands.person import let_in, oneself, require_manager
+from controlplane.commands import Command, UnitOfWork
+from controlplane.commands.person import introduced, let_in, oneself, require_manager
 from controlplane.context import Context
-from controlplane.persons import MAIL, erase, name_of_mail
+from controlplane.persons import erase
 from controlplane.store.eventstore import EventStore, Outcome
 from domain import text
 from domain.aggregate import DomainError
@@ -50,21 +50,15 @@ class InviteDeveloper(Command):
         await work.get(Team, self.team_id, "team_id")
         if context.caller.team_id is not None:
             await self._require_few(work, context)
-        mail = text.mail(self.mail, "mail")
-        organization, services = context.caller.organization_id, context.services
-        invitation_id, developer_id = services.new_id(), services.new_id()
-        token = secret.mint(
-            secret.INVITATION_PREFIX, invitation_id, services.entropy(secret.SECRET_BYTES)
-        )
-        named = await name_of_mail(services, organization, mail)
-        await work.reserve(MAIL, named, developer_id, "mail")
-        (sealed_mail,) = await services.vault.seal(organization, developer_id, mail)
+        developer_id, (mail,) = await introduced(work, context, self.mail)
+        invitation_id, random = context.services.new_id(), context.services.entropy
+        token = secret.mint(secret.INVITATION_PREFIX, invitation_id, random(secret.SECRET_BYTES))
         work.add(
             Invitation.send(
                 invitation_id,
                 team_id=self.team_id,
                 developer_id=developer_id,
-                mail=sealed_mail,
+                mail=mail,
                 role=self.role,
                 sha256=token.sha256,
                 expires_at=self.expires_at or work.at + timedelta(days=INVITATION_DAYS),
@@ -95,7 +89,6 @@ class InvitationCommand(Command):
     async def get(self, work: UnitOfWork, context: Context) -> Invitation:
         """Return the invitation if the caller manages its team. Raises NotFoundError."""
         invitation = await work.get(Invitation, self.invitation_id, "invitation_id")
-        require_team(context, invitation.team_id, "invitation_id")
         await require_manager(work, context, invitation.team_id, "invitation_id")
         return invitation
 
@@ -190,19 +183,14 @@ class RegisterSelf(Command):
         organization_id, services = context.caller.organization_id, context.services
         organization = await work.get(Organization, organization_id, "organization")
         organization.require_registration("organization")
-        name, mail = text.label(self.name, "name"), text.mail(self.mail, "mail")
+        name = text.label(self.name, "name")
         team = Team.form(services.new_id(), name=self.team_name, at=work.at, why=work.why)
-        developer_id = services.new_id()
-        named = await name_of_mail(services, organization_id, mail)
-        await work.reserve(MAIL, named, developer_id, "mail")
-        sealed_name, sealed_mail = await services.vault.seal(
-            organization_id, developer_id, name, mail
-        )
+        developer_id, (mail, sealed_name) = await introduced(work, context, self.mail, name)
         developer = Developer.register(
             developer_id,
             team_id=team.id,
             name=sealed_name,
-            mail=sealed_mail,
+            mail=mail,
             role=TeamRole.ADMIN,
             origin=Origin.SELF,
             at=work.at,

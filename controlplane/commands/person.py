@@ -5,10 +5,13 @@ from uuid import UUID
 
 from controlplane.commands import NotPermittedError, UnitOfWork, require_team
 from controlplane.context import Context
+from controlplane.persons import MAIL
 from controlplane.secret import SECRET_BYTES, TOKEN_PREFIX, mint
+from domain import text
 from domain.access_token import AccessToken, Role
 from domain.aggregate import DomainError
 from domain.developer import Developer, DeveloperState, TeamRole
+from domain.sealed import Sealed
 
 TOKEN_DAYS = 90
 TOKENS = 10
@@ -72,6 +75,22 @@ async def oneself(work: UnitOfWork, context: Context) -> Developer:
     if context.caller.developer_id is None:
         raise NotPermittedError(None, "It needs the token of a person.")
     return await work.get(Developer, context.caller.developer_id, "developer_id")
+
+
+async def introduced(
+    work: UnitOfWork, context: Context, mail: str, *texts: str
+) -> tuple[UUID, tuple[Sealed, ...]]:
+    """Return the id of a person to come, with the mail address and the texts under their key.
+
+    An address is used once in an organization: it is reserved, under a name that only the
+    organization can compute. Raises MailInvalidError, AlreadyTakenError, UnavailableError.
+    """
+    organization_id, services = context.caller.organization_id, context.services
+    mail = text.mail(mail, "mail")
+    person_id = services.new_id()
+    named = await services.vault.blind(organization_id, mail)
+    await work.reserve(MAIL, named, person_id, "mail")
+    return person_id, await services.vault.seal(organization_id, person_id, mail, *texts)
 
 
 async def grant(work: UnitOfWork, developer: Developer, token_id: UUID) -> None:

@@ -5,13 +5,14 @@ from uuid import UUID
 
 from controlplane.commands import Command, NotPermittedError, UnitOfWork, require_team
 from controlplane.commands.person import (
+    introduced,
     oneself,
     require_another_administrator,
     require_manager,
     shut_out,
 )
 from controlplane.context import Context
-from controlplane.persons import MAIL, erase, free_address, name_of_mail
+from controlplane.persons import erase, free_address
 from controlplane.store.eventstore import Outcome
 from domain import text
 from domain.developer import Developer, TeamRole
@@ -58,23 +59,16 @@ class RegisterDeveloper(Command):
     role: TeamRole = TeamRole.MEMBER
 
     async def handle(self, work: UnitOfWork, context: Context) -> None:
-        """Begin a developer; a mail address is used once in an organization.
-
-        The address is reserved under a name that only the organization can compute.
-        """
+        """Begin a developer."""
         await work.get(Team, self.team_id, "team_id")
-        name, mail = text.label(self.name, "name"), text.mail(self.mail, "mail")
-        organization, services = context.caller.organization_id, context.services
-        developer_id = services.new_id()
-        named = await name_of_mail(services, organization, mail)
-        await work.reserve(MAIL, named, developer_id, "mail")
-        sealed_name, sealed_mail = await services.vault.seal(organization, developer_id, name, mail)
+        name = text.label(self.name, "name")
+        developer_id, (mail, sealed_name) = await introduced(work, context, self.mail, name)
         work.add(
             Developer.register(
                 developer_id,
                 team_id=self.team_id,
                 name=sealed_name,
-                mail=sealed_mail,
+                mail=mail,
                 role=self.role,
                 at=work.at,
                 why=work.why,

@@ -7,7 +7,7 @@ import strawberry
 
 from controlplane.graphql.errors import invalid, not_permitted
 from controlplane.graphql.loaders import Info, root_of
-from controlplane.graphql.moment import Moment
+from controlplane.graphql.past import Moment
 from controlplane.graphql.scalars import Position
 from controlplane.store.eventstore import head
 

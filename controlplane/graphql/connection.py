@@ -20,9 +20,9 @@ from graphql import (
 from controlplane.app import App
 from controlplane.auth import NotAuthenticatedError, bearer
 from controlplane.context import Context
-from controlplane.graphql.asking import Asked, RefusedRequestError
 from controlplane.graphql.documents import Document
 from controlplane.graphql.feed import Feed
+from controlplane.graphql.graphql_request import GraphQLRequest, RefusedRequestError
 from controlplane.graphql.loaders import Request
 from controlplane.graphql.schema import schema
 from controlplane.http import AWAY, caller_of
@@ -54,9 +54,9 @@ class Engine(NamedTuple):
     """How a request is read and admitted, executed, and its errors shown, however it came."""
 
     admit: Callable[
-        [Mapping[str, object], Request, int], Coroutine[Any, Any, tuple[Asked, Document]]
+        [Mapping[str, object], Request, int], Coroutine[Any, Any, tuple[GraphQLRequest, Document]]
     ]
-    execute: Callable[[Document, Asked, Request], Awaitable[ExecutionResult]]
+    execute: Callable[[Document, GraphQLRequest, Request], Awaitable[ExecutionResult]]
     shown: Callable[[GraphQLError, Request], GraphQLError]
 
 
@@ -260,7 +260,7 @@ class Connection:
         return []
 
     async def _follow(
-        self, id_: str, source: AsyncIterable[object], document: Document, asked: Asked
+        self, id_: str, source: AsyncIterable[object], document: Document, asked: GraphQLRequest
     ) -> None:
         try:
             async for event in source:

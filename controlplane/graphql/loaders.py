@@ -16,7 +16,7 @@ from controlplane.app import App
 from controlplane.context import Caller, Context
 from controlplane.graphql.errors import RefusedError, invalid
 from controlplane.graphql.feed import Feed
-from controlplane.graphql.moment import STREAMS, Moment, has_history
+from controlplane.graphql.past import STREAMS, Moment, has_history
 from controlplane.graphql.scalars import Position
 from controlplane.graphql.visibility import Visible
 from domain.aggregate import Aggregate

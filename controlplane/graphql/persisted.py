@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 from controlplane.app import App
 from controlplane.graphql.allowlist import allowed, digest
-from controlplane.graphql.asking import Asked, RefusedRequestError, asked
 from controlplane.graphql.documents import DOCUMENT_CHARS
 from controlplane.graphql.errors import RefusedError
+from controlplane.graphql.graphql_request import GraphQLRequest, RefusedRequestError, request_of
 from domain.text import storable
 
 REGISTERED = 10_000
@@ -55,7 +55,7 @@ class Persisted:
         self._allowed = allowed(where) if self._mode == "allow-list" else {}
         self._at_hand: OrderedDict[str, tuple[str, datetime]] = OrderedDict()
 
-    async def read(self, given: Mapping[str, object], refused: int) -> Asked:
+    async def read(self, given: Mapping[str, object], refused: int) -> GraphQLRequest:
         """Return what the request asks for, its document found by its hash if need be.
 
         Raises RefusedRequestError, with the status `refused` for an unknown document.
@@ -64,7 +64,7 @@ class Persisted:
         query = given.get("query")
         if wanted is None:
             self._admit(query, refused)
-            return asked(given)
+            return request_of(given)
         if self._mode == "off":
             raise _refused(refused, "NOT_SUPPORTED", "PersistedQueryNotSupported")
         if isinstance(query, str) and query:
@@ -72,13 +72,13 @@ class Persisted:
                 raise RefusedRequestError(400, "The hash is not that of the document.")
             self._admit(query, refused)
             register = wanted if self._mode == "register" else None
-            return asked(given)._replace(register=register)
+            return request_of(given)._replace(register=register)
         found = await self._find(wanted)
         if found is None:
             raise _refused(refused, "NOT_FOUND", "PersistedQueryNotFound")
-        return asked({**given, "query": found})
+        return request_of({**given, "query": found})
 
-    async def register(self, request: Asked, *, anonymous: bool) -> None:
+    async def register(self, request: GraphQLRequest, *, anonymous: bool) -> None:
         """Keep a document that was admitted, if the client asks for that.
 
         Raises UnavailableError.

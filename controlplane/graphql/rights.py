@@ -11,13 +11,13 @@ from controlplane.global_id import named_key
 from controlplane.graphql.as_of import AsOf, AsOfArgument, instant_of, look_back
 from controlplane.graphql.credential import CREDENTIAL, Credential
 from controlplane.graphql.errors import not_permitted
+from controlplane.graphql.gateways_told import RightsCause, Row, Told, ended
 from controlplane.graphql.loaders import Info, Key, one, one_anywhere
-from controlplane.graphql.moment import Moment
+from controlplane.graphql.past import Moment
 from controlplane.graphql.plan import PLAN_VERSION, PlanVersion
 from controlplane.graphql.product import PRODUCT
 from controlplane.graphql.scalars import Position
 from controlplane.graphql.subscription import SUBSCRIPTION, Subscription
-from controlplane.graphql.told import RightsCause, Row, Told, ended
 from controlplane.graphql.version import VERSION, ApiVersion
 from domain import routing
 

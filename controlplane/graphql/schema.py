@@ -38,7 +38,6 @@ from controlplane.graphql.invitation import INVITATION, InvitationQueries
 from controlplane.graphql.invitation_changes import InvitationMutations
 from controlplane.graphql.live import Live
 from controlplane.graphql.loaders import Info, Kind, one_anywhere
-from controlplane.graphql.moment import has_history
 from controlplane.graphql.node import Node
 from controlplane.graphql.organization import (
     ORGANIZATION,
@@ -47,6 +46,7 @@ from controlplane.graphql.organization import (
 )
 from controlplane.graphql.page import PAGE, PAGE_VERSION
 from controlplane.graphql.page_changes import PageMutations
+from controlplane.graphql.past import has_history
 from controlplane.graphql.plan import PLAN, PLAN_VERSION, PlanQueries
 from controlplane.graphql.plan_changes import PlanMutations
 from controlplane.graphql.product import PRODUCT, ProductQueries

@@ -9,9 +9,9 @@ import strawberry
 
 from controlplane.graphql.effective_limits import EffectiveLimit, limits_of
 from controlplane.graphql.enums import described
+from controlplane.graphql.gateways_told import RightsCause, Row, Steps, Told, ended
 from controlplane.graphql.loaders import Info
 from controlplane.graphql.scalars import Position
-from controlplane.graphql.told import RightsCause, Row, Steps, Told, ended
 from domain import routing
 from domain.aggregate import Aggregate
 from domain.subscription import Subscription

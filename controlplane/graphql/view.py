@@ -16,13 +16,13 @@ from graphql import (
 )
 
 from controlplane.app import App
-from controlplane.graphql.answers import ROOTS, Answers
-from controlplane.graphql.asking import Asked, RefusedRequestError, loaded
 from controlplane.graphql.compiled import LeftToGraphQLCoreError
 from controlplane.graphql.connection import PROTOCOL, Engine
 from controlplane.graphql.documents import Document, Documents, InvalidDocumentError
 from controlplane.graphql.feed import Feed
 from controlplane.graphql.freshness import fresh
+from controlplane.graphql.graphql_request import GraphQLRequest, RefusedRequestError, loaded
+from controlplane.graphql.kept_answers import ROOTS, Answers
 from controlplane.graphql.loaders import Request
 from controlplane.graphql.persisted import Persisted
 from controlplane.graphql.scalars import read_position
@@ -51,7 +51,7 @@ def routes(app: App) -> list[web.RouteDef]:
 
     async def admit(
         given: Mapping[str, object], context: Request, refused: int
-    ) -> tuple[Asked, Document]:
+    ) -> tuple[GraphQLRequest, Document]:
         asked = await persisted.read(given, refused)
         document = _admitted(documents, asked, context, refused)
         await persisted.register(asked, anonymous=context.caller.role is None)
@@ -110,7 +110,9 @@ async def _result(
     return result
 
 
-def _admitted(documents: Documents, asked: Asked, context: Request, refused: int) -> Document:
+def _admitted(
+    documents: Documents, asked: GraphQLRequest, context: Request, refused: int
+) -> Document:
     try:
         document = documents.read(asked.query)
         document.admit(anonymous=context.caller.role is None)
@@ -122,7 +124,7 @@ def _admitted(documents: Documents, asked: Asked, context: Request, refused: int
 
 
 async def _answer(
-    answers: Answers, document: Document, asked: Asked, context: Request
+    answers: Answers, document: Document, asked: GraphQLRequest, context: Request
 ) -> ExecutionResult:
     """Return the result of an operation, for whoever has no token one that was made before."""
     found = document.compiled(asked.operation_name)
@@ -132,7 +134,7 @@ async def _answer(
     return await answers.get(asked.query, asked.operation_name, asked.variables, make)
 
 
-async def _executed(document: Document, asked: Asked, context: Request) -> ExecutionResult:
+async def _executed(document: Document, asked: GraphQLRequest, context: Request) -> ExecutionResult:
     found, middleware = document.compiled(asked.operation_name), None
     if found is not None:
         try:

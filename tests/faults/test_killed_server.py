@@ -19,7 +19,9 @@ from controlplane.commands.team import FormTeam
 from controlplane.store import UnavailableError
 from controlplane.store.embedded import Lease, ensure
 from controlplane.store.eventstore import head, read
-from domain.plan import Plan, PlanTerms, Price
+from domain.plan import Plan
+from domain.plan_terms import PlanTerms
+from domain.price import Price
 from domain.team import Team
 from tests.controlplane.commands.world import do, world
 

@@ -27,6 +27,8 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         url = next(iter(edge.sold.rows["version"].values()))["upstreams"]["live"]
         fields = ["Query.products", "Query.orders", "Mutation.products", "Mutation.buy", *OWN]
         edge.sold.version(edge.sold.product("shop"), f"{url}/graphql", fields, kind="GRAPHQL")
+        renamed = {"kind": "GRAPHQL", "number": "2.0.0"}
+        edge.sold.version(SHOP, f"{url}/graphql", ["Query.goods"], **renamed)
         edge.sold.version(SHOP, url, ["GET /probe"], api="probe")
         yield edge
 
@@ -92,6 +94,15 @@ def test_a_field_has_its_limit_and_every_other_that_of_the_plan(edge: Edge, plan
     assert asked(edge, key, *others, "{orders}") == [200] * 5 + [429]
     assert asked(edge, key, *["mutation{buy}"] * 2) == [200, 429]
     assert asked(edge, subscribe(edge, plan), "{products}") == [200]
+
+
+def test_a_version_that_has_the_field_no_more_limits_it_as_the_others_do(
+    edge: Edge, plan: str
+) -> None:
+    key = subscribe(edge, plan)
+
+    assert [ask(edge, key, ONE, path).status for path in (PATH, "/shop/v2", PATH)] == [200] * 3
+    says(ask(edge, key, ONE, "/shop/v2"), problems.RATE_LIMITED)
 
 
 def test_a_call_for_both_counts_for_both(edge: Edge, plan: str) -> None:

@@ -24,6 +24,7 @@ from controlplane.commands.subscription import ReinstateSubscription, ScheduleSu
 from controlplane.gateway.renderers import Site, envoy, envoy_plans, envoy_resource
 from controlplane.settings import Settings
 from domain.access_token import Role
+from domain.plan_terms import Override, RateLimit
 from tests.controlplane.gateway import edge as sold_at_edge
 from tests.controlplane.gateway.edge import TERMS, Client, Provider, serving
 from tests.gateways.real_envoy import Answer, Gateway, gateway, upstream
@@ -31,6 +32,7 @@ from tests.gateways.sold import auth
 from tests.given import AT
 
 PATH = "/pets/v1/pets"
+LIMIT = RateLimit(100, 600, 0, "TOKEN_BUCKET")
 
 
 @dataclass
@@ -100,6 +102,32 @@ async def test_a_key_works_within_a_blink_of_its_issue_and_not_after_its_revocat
         assert await selling.until(200, key) < 1
         await selling.revoke(key_id)
         assert await selling.until(401, key) < 1
+
+
+async def test_a_field_of_a_graphql_api_has_its_own_limit(selling: Selling) -> None:
+    await asyncio.to_thread(selling.running.start)
+    provider, product, plan = selling.provider, selling.provider.ids["pets"], "pets-free"
+    with upstream() as url:
+        fields = b"type Query { pets: [Int] owners: [Int] }"
+        await provider.version("pets", url, "1.0.0", fields, "graph")
+        own = Override(product, "Query.pets", replace(LIMIT, limit_calls=1))
+        terms = replace(TERMS, rate_limit=LIMIT, overrides=[own])
+        await provider.do(DraftPlanVersion(plan_id=provider.ids[plan], terms=terms))
+        await provider.do(PublishPlanVersion(plan_id=provider.ids[plan]))
+        selling.subscription = await provider.subscription("pets")
+        key, _ = await selling.issue()
+        await selling.until(200, key)
+
+        def ask(field: str) -> int:
+            body = b'{"query": "{%b}"}' % field.encode()
+            kind = {"content_type": "application/json"}
+            return selling.running.post("/pets/graph/v1", body, key, **kind).status
+
+        async with asyncio.timeout(5):  # each part is fetched for itself
+            while await asyncio.to_thread(ask, "pets") != 429:
+                await asyncio.sleep(0.02)
+        assert await asyncio.to_thread(ask, "owners") == 200
+        assert await asyncio.to_thread(ask, "owners pets") == 429
 
 
 async def test_what_did_not_change_is_not_sent_again(selling: Selling) -> None:

@@ -12,9 +12,10 @@ tests/gateways/golden has the cases that every renderer must do, each with what 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 from semver import Version
@@ -50,20 +51,25 @@ def specificity(path: str) -> tuple[tuple[int, int], ...]:
     return tuple(vague(segment) for segment in path.split("/"))
 
 
-def limited_fields(plan: Body, version: Body) -> list[tuple[int, Body]]:
-    """Return which overrides of a plan limit a field of a version's GraphQL API, with their place.
+def graphql_fields(version: Body, versions: Iterable[Body]) -> set[str]:
+    """Return the fields of a version's GraphQL API in any version: one server may answer all."""
+    if version["kind"] != "GRAPHQL":
+        return set()
+    api = (version["product"], version["api"])
+    routes = (row["routes"] for row in versions if (row["product"], row["api"]) == api)
+    return {name for route in chain.from_iterable(routes) for name in route.get("fields", ())}
 
-    What such an override does not limit, the one of its route does, and then the plan.
+
+def limited_fields(plan: Body, product: str, fields: set[str]) -> list[tuple[int, Body]]:
+    """Return which overrides of a plan limit one of these fields of a product, with their place.
+
+    What no such override limits, the one of the API's route does, and then the plan.
     """
-    own = [
+    return [
         (nth, each)
         for nth, each in enumerate(plan["overrides"])
-        if each["product"] == version["product"] and each["rate_limit"]
+        if each["rate_limit"] and each["product"] == product and each["operation"] in fields
     ]
-    if not own:
-        return []
-    fields = {name for route in version["routes"] for name in route.get("fields", ())}
-    return [(nth, each) for nth, each in own if each["operation"] in fields]
 
 
 def alike(header: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from controlplane.gateway.renderers import (
     RenderedInvalidError,
     Site,
+    graphql_fields,
     limited_fields,
     problems,
 )
@@ -109,9 +110,17 @@ def _text(id_: str) -> str:
 
 def fields_limited(plans: Mapping[str, Body], versions: Mapping[str, Body]) -> Fields:
     """Return the limits of fields of GraphQL APIs, whose calls have to be read."""
-    ordered = [row for _, row in sorted(versions.items())]
+    apis = [
+        (id_, row["product"], fields)
+        for id_, row in sorted(versions.items())
+        if (fields := graphql_fields(row, versions.values()))
+    ]
     return {
-        id_: {row["id"]: found for row in ordered if (found := limited_fields(plan, row))}
+        id_: {
+            version: found
+            for version, product, fields in apis
+            if (found := limited_fields(plan, product, fields))
+        }
         for id_, plan in plans.items()
     }
 

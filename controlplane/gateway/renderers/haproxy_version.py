@@ -21,6 +21,7 @@ from controlplane.gateway.renderers import (
     PLAN_HEADER,
     SUBSCRIPTION_HEADER,
     Site,
+    graphql_fields,
     limited_fields,
     problems,
     specificity,
@@ -167,22 +168,23 @@ def _specific_first(route: dict[str, str]) -> tuple[Any, str, str]:
 def _granted(snapshot: Document, version: Body, unserved: list[Unserved]) -> Iterator[Body]:
     """Yield the plans whose calls are taken."""
     chosen = keyless(snapshot["plans"]).get(version["product"])
+    fields = graphql_fields(version, snapshot["versions"])
     for plan in snapshot["plans"]:
         if version["product"] not in plan["products"] or plan["auth"]["kind"] == "JWT":
             continue
-        refused = [Unserved(PLAN, plan["id"], reason) for reason in _beyond(plan, version)]
+        refused = [Unserved(PLAN, plan["id"], reason) for reason in _beyond(plan, version, fields)]
         unserved.extend(each for each in refused if each not in unserved)
         if not refused and (plan["auth"]["kind"] != "KEYLESS" or plan["id"] == chosen):
             yield plan
 
 
-def _beyond(plan: Body, version: Body) -> Iterator[str]:
+def _beyond(plan: Body, version: Body, fields: set[str]) -> Iterator[str]:
     """Yield which limits of a plan, of calls of a version, HAProxy cannot hold."""
     limits = [plan["rate_limit"], *plan["more_rate_limits"]]
     limits += [each["rate_limit"] for each in plan["overrides"]]
     if any(limit and limit["window_s"] > WINDOW_S_MAX for limit in limits):
         yield "It has a rate limit over more than 12 days."
-    for _, each in limited_fields(plan, version)[:1]:
+    for _, each in limited_fields(plan, version["product"], fields)[:1]:
         yield f"It limits {each['operation']}, and this renderer reads no GraphQL."
 
 

@@ -28,7 +28,7 @@ from controlplane.gateway.delivery import Delivery
 from controlplane.gateway.routes import before_routing, routes
 from domain.access_token import Role
 from domain.api_version import Upstream
-from domain.plan import Approval, PlanTerms, RateLimit
+from domain.plan_terms import Approval, PlanTerms, RateLimit
 from domain.reservation import Reservation
 from tests.given import OWNER, PETSTORE
 
@@ -69,14 +69,17 @@ class Provider:
         self.ids |= {f"{slug}-version": version, f"{slug}-free": plan}
         return product
 
-    async def version(self, slug: str, url: str, number: str) -> UUID:
+    async def version(
+        self, slug: str, url: str, number: str, document: bytes = PETSTORE, api: str = "default"
+    ) -> UUID:
         """Publish a version of a product."""
         version = self.ids[f"{slug}-{number}"] = await self.make(
             DefineVersion(
                 product_id=self.ids[slug],
                 number=number,
-                document=PETSTORE,
+                document=document,
                 upstreams=(Upstream("live", url),),
+                api=api,
             )
         )
         await self.do(PublishVersion(version_id=version))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from controlplane.app import App
 from controlplane.graphql.loaders import Request
-from controlplane.graphql.moment import HISTORIES, Moment
+from controlplane.graphql.past import HISTORIES, Moment
 from controlplane.store.mapper import to_stored_event
 from projections.readmodel import Key, Recorded, Rows, Table
 from tests.controlplane.graphql.portal import Portal
@@ -306,7 +306,7 @@ async def test_a_question_about_the_past_reads_so_much_and_no_more(
     as_of = {"position": await now(shop)}
     for limit in ("EVENTS", "EVENT_BYTES", "STREAMS"):
         with monkeypatch.context() as patched:
-            patched.setattr(f"controlplane.graphql.moment.{limit}", 1)
+            patched.setattr(f"controlplane.graphql.past.{limit}", 1)
             error = await shop.error("owner", PLAN, id=shop.ids["free"], asOf=as_of)
             assert error["extensions"]["code"] == "TOO_MUCH_DATA", limit
 

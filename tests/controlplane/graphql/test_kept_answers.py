@@ -18,11 +18,11 @@ from controlplane.commands.api_product import DefineProduct, PublishProduct
 from controlplane.commands.organization import EstablishOrganization
 from controlplane.commands.plan import DefinePlan
 from controlplane.commands.team import FormTeam
-from controlplane.graphql import answers as kept
-from controlplane.graphql.answers import ANSWER_BYTES, HIDDEN, ROOTS, Answers
+from controlplane.graphql import kept_answers as kept
+from controlplane.graphql.kept_answers import ANSWER_BYTES, HIDDEN, ROOTS, Answers
 from controlplane.graphql.view import POSITION_HEADER
 from domain.aggregate import Aggregate
-from domain.api_product import Visibility
+from domain.audience import Visibility
 from domain.events import AGGREGATES
 from tests.controlplane.graphql.portal import Portal, opened
 from tests.given import OPERATOR, OWNER, STRANGER

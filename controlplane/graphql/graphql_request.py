@@ -1,4 +1,4 @@
-"""What a request asks for, by the words of GraphQL over HTTP, whichever way it came."""
+"""A request in the words of GraphQL over HTTP, whichever way it came."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ import orjson
 from graphql import GraphQLError
 
 
-class Asked(NamedTuple):
+class GraphQLRequest(NamedTuple):
     """A document, with what it needs to be executed."""
 
     query: str
@@ -37,8 +37,8 @@ def loaded(text: bytes, what: str) -> object:
         raise RefusedRequestError(400, f"{what} is not JSON in UTF-8: {error.msg}.") from None
 
 
-def asked(given: Mapping[str, object]) -> Asked:
-    """Return what the members of a request ask for. Raises RefusedRequestError."""
+def request_of(given: Mapping[str, object]) -> GraphQLRequest:
+    """Return the request with these members. Raises RefusedRequestError."""
     query, name = given.get("query"), given.get("operationName")
     variables, extensions = given.get("variables"), given.get("extensions")
     if not isinstance(query, str) or not query:
@@ -49,4 +49,4 @@ def asked(given: Mapping[str, object]) -> Asked:
         raise RefusedRequestError(400, "`variables` is no object.")
     if extensions is not None and not isinstance(extensions, dict):
         raise RefusedRequestError(400, "`extensions` is no object.")
-    return Asked(query, variables or {}, name or None)
+    return GraphQLRequest(query, variables or {}, name or None)
