@@ -11,7 +11,8 @@ import structlog
 
 from controlplane.commands.unit_of_work import NotFoundError, UnitOfWork, VersionChangedError
 from controlplane.context import INSTALLATION, Context
-from controlplane.store.eventstore import ConflictError, Outcome, Receipt
+from controlplane.store.eventstore import Outcome
+from controlplane.store.writer import ConflictError, Receipt
 from domain import text
 from domain.aggregate import DomainError, Value, Why
 
