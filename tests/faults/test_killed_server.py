@@ -147,6 +147,8 @@ async def test_what_was_acknowledged_is_there_once_after_the_server_was_killed(
             await app.projector.wait_until(last)
         audited = await one.services.pool.fetchrow(
             "SELECT count(*), count(DISTINCT position), max(position) FROM audit"
+            " WHERE position <= $1",  # the timer may have had something to do since
+            last,
         )
         assert audited is not None
         assert tuple(audited) == (last, last, last)
