@@ -31,7 +31,7 @@ from controlplane.commands.api_product import DefineProduct
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion
 from controlplane.context import Context
 from controlplane.store.mapper import PackageMapper
-from domain.plan import PlanTerms
+from domain.plan_terms import PlanTerms
 
 CALLERS = 64
 ROUNDS = 5

@@ -40,8 +40,8 @@ from controlplane.commands.api_product import DefineProduct, PublishProduct
 from controlplane.commands.plan import DefinePlan, DraftPlanVersion, PublishPlanVersion
 from controlplane.commands.team import FormTeam
 from controlplane.context import Context
-from domain.api_product import Visibility
-from domain.plan import PlanTerms
+from domain.audience import Visibility
+from domain.plan_terms import PlanTerms
 
 ROUNDS = 5
 SECONDS = 3

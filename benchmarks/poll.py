@@ -43,7 +43,7 @@ from controlplane.commands.api_product import DefineProduct, PublishProduct
 from controlplane.commands.gateway import OpenGatewayGroup, RegisterGateway
 from controlplane.context import Context
 from domain.access_token import Role
-from domain.api_product import Visibility
+from domain.audience import Visibility
 
 ROUNDS = 5
 SECONDS = 3

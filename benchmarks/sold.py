@@ -26,9 +26,9 @@ from controlplane.commands.team import FormTeam
 from controlplane.context import INSTALLATION, Context
 from controlplane.global_id import global_id
 from domain.access_token import Role
-from domain.api_product import Visibility
 from domain.api_version import Upstream
-from domain.plan import Approval, PlanTerms, RateLimit
+from domain.audience import Visibility
+from domain.plan_terms import Approval, PlanTerms, RateLimit
 from domain.reservation import Reservation
 
 AT_ONCE = 256

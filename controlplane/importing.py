@@ -13,8 +13,8 @@ from controlplane.commands.api_product import DefineProduct, PublishProduct
 from controlplane.commands.api_version import DefineVersion
 from controlplane.commands.review import PublishVersion
 from controlplane.context import Context
-from domain.api_product import Visibility
 from domain.api_version import Upstream
+from domain.audience import Visibility
 from domain.contract.contract import Contract
 from domain.contract.document import DOCUMENT_BYTES
 from domain.contract.read import read_contract

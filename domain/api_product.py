@@ -12,8 +12,6 @@ from domain.audience import Visibility, audience
 from domain.contract_policy import ContractPolicy
 from domain.sunset import promised, require_reached
 
-__all__ = ["ApiProduct", "ProductState", "Visibility"]
-
 TAGS = 20
 
 

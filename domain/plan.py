@@ -15,47 +15,9 @@ from domain.plan_life import (
     PlanNotDeprecatedError,
     PlanNotPublishedError,
     PlanState,
-    PlanVersionState,
     ProductsInvalidError,
 )
-from domain.plan_terms import (
-    CALLS_MAX,
-    WINDOW_S_MAX,
-    Approval,
-    AuthKind,
-    LimitAlgorithm,
-    OverridesInvalidError,
-    PlanTerms,
-    Quota,
-    QuotaInvalidError,
-    QuotaPeriod,
-    RateLimit,
-    RateLimitInvalidError,
-    grown,
-)
-from domain.price import FEE_MAX, Price, PriceInvalidError
-
-__all__ = [
-    "CALLS_MAX",
-    "FEE_MAX",
-    "WINDOW_S_MAX",
-    "Approval",
-    "LimitAlgorithm",
-    "NoDraftPlanVersionError",
-    "Plan",
-    "PlanNotPublishedError",
-    "PlanState",
-    "PlanTerms",
-    "PlanVersionState",
-    "Price",
-    "PriceInvalidError",
-    "ProductsInvalidError",
-    "Quota",
-    "QuotaInvalidError",
-    "QuotaPeriod",
-    "RateLimit",
-    "RateLimitInvalidError",
-]
+from domain.plan_terms import Approval, AuthKind, OverridesInvalidError, PlanTerms, grown
 
 PRODUCTS = 50
 

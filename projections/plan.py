@@ -6,7 +6,9 @@ import orjson
 
 from domain.aggregate import Aggregate, Value
 from domain.audience import Visibility
-from domain.plan import Plan, PlanState, PlanTerms, PlanVersionState
+from domain.plan import Plan
+from domain.plan_life import PlanState, PlanVersionState
+from domain.plan_terms import PlanTerms
 from projections.readmodel import Key, Recorded, Row, Rows, Table
 
 NAME = "plan"

@@ -14,9 +14,10 @@ import hypothesis.strategies as st
 
 from domain.access_token import AccessToken, Role
 from domain.aggregate import Aggregate, DomainError, Value, Why
-from domain.api_product import ApiProduct, ProductState, Visibility
+from domain.api_product import ApiProduct, ProductState
 from domain.api_version import ApiVersion, Upstream
 from domain.application import Application
+from domain.audience import Visibility
 from domain.contract.gate import GateResult
 from domain.contract.read import read_contract
 from domain.contract_policy import ContractPolicy
@@ -26,8 +27,10 @@ from domain.gateway_group import GatewayGroup
 from domain.invitation import Invitation
 from domain.organization import Organization
 from domain.page import Page
-from domain.plan import Plan, PlanState, PlanTerms, Price, Quota, RateLimit
-from domain.plan_terms import Auth
+from domain.plan import Plan
+from domain.plan_life import PlanState
+from domain.plan_terms import Auth, PlanTerms, Quota, RateLimit
+from domain.price import Price
 from domain.release_line import ReleaseLine
 from domain.reservation import Reservation
 from domain.sealed import Sealed

@@ -7,13 +7,7 @@ from uuid import UUID
 import typer
 
 from controlplane.cli.named import OrganizationOption, organization_of
-from controlplane.cli.session import (
-    FIRST_ORGANIZATION,
-    UsageError,
-    asking,
-    progress,
-    session,
-)
+from controlplane.cli.session import FIRST_ORGANIZATION, UsageError, asking, progress, session
 
 if TYPE_CHECKING:
     from controlplane.app import App
@@ -57,8 +51,8 @@ def import_(
     """
     from controlplane import loop
     from controlplane.importing import Target
-    from domain.api_product import Visibility
     from domain.api_version import Upstream
+    from domain.audience import Visibility
 
     upstreams = []
     for pair in upstream or []:

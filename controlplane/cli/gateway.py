@@ -1,8 +1,7 @@
 """`controlplane gateway`: what gateways start from and trust."""
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,9 +28,13 @@ def snapshot(
     Gateways start from it without us.
     """
     from controlplane import loop
+    from controlplane.gateway.agent import files
 
     written = loop.run(_snapshot(group, organization))
-    _replace(out, written)
+    try:
+        files.write(out, written)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}.") from None
     progress(f"Wrote {len(written):,} bytes to {out}.")
 
 
@@ -44,20 +47,6 @@ async def _snapshot(group: str, organization: str | None) -> bytes:
         caller, delivery = asking(app, of).caller, Delivery(app)
         served = await delivery.served(caller, slug, ())
         return (await delivery.document(caller, served, None)).encode()
-
-
-def _replace(out: Path, written: bytes) -> None:
-    """Have a file hold this, or what it held before: never a part."""
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            file.write(written)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(out)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise UsageError(f"{out} cannot be written: {error.strerror}.") from None
 
 
 @cli.command("verify")
@@ -74,30 +63,19 @@ def verify(
     """
     from datetime import UTC, datetime
 
+    from controlplane.gateway.agent import files
     from domain.signed import UntrustedError, verify_snapshot
 
-    document = _json(file)
+    document = files.read(file)
     try:
         # The clock of whoever looks at it: no control plane is running here.
-        verify_snapshot(document, _json(keys).get("keys", []), datetime.now(UTC))  # noqa: TID251
+        verify_snapshot(document, files.read(keys).get("keys", []), datetime.now(UTC))  # noqa: TID251
     except UntrustedError as error:
         raise UsageError(f"{file}: {error}") from None
     typer.echo(
         f"{document['group']['slug']} at {document['cursor']}, {document['content_hash']},"
         f" issued {document['issued_at']}: may be used"
     )
-
-
-def _json(file: Path) -> dict[str, Any]:
-    import orjson
-
-    try:
-        document = orjson.loads(file.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}") from None
-    if not isinstance(document, dict):
-        raise UsageError(f"{file} is no JSON object.")
-    return document
 
 
 @cli.command("rotate-key")

@@ -9,9 +9,11 @@ from uuid import UUID
 
 import structlog
 
+from controlplane.auth import JOINING
 from controlplane.commands.unit_of_work import NotFoundError, UnitOfWork, VersionChangedError
 from controlplane.context import INSTALLATION, Context
-from controlplane.store.eventstore import ConflictError, Outcome, Receipt
+from controlplane.store.eventstore import Outcome
+from controlplane.store.writer import ConflictError, Receipt
 from domain import text
 from domain.aggregate import DomainError, Value, Why
 
@@ -181,7 +183,12 @@ def _receipt(command: Command, why: Why) -> Receipt:
         return Receipt(why["organization"], why["actor"], why["command"], b"")
     if not (0 < len(key) <= KEY_CHARS and key.isascii() and key.isprintable()):
         raise IdempotencyKeyInvalidError("idempotency_key")
-    return Receipt(why["organization"], why["actor"], key, command.request_hash())
+    asked = command.request_hash()
+    if command.permission in JOINING:
+        # Visitors are not told apart, and two of them may think of one key: it is that of what
+        # they ask, so that nobody is refused because of another, or learns of their key.
+        key = f"{key} {asked.hex()}"
+    return Receipt(why["organization"], why["actor"], key, asked)
 
 
 def _log(command: Command, context: Context, outcome: Outcome) -> None:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from controlplane.commands import Command, UnitOfWork
 from controlplane.context import Context
-from domain.api_product import ApiProduct, Visibility
+from domain.api_product import ApiProduct
+from domain.audience import Visibility
 from domain.team import Team
 
 

@@ -8,9 +8,9 @@ from controlplane.commands.api_product import require_teams
 from controlplane.context import Context
 from domain.api_product import ApiProduct
 from domain.audience import Visibility
-from domain.plan import Plan, PlanTerms
+from domain.plan import Plan
 from domain.plan_life import KeylessPlanExistsError
-from domain.plan_terms import Agreement, agreed_text
+from domain.plan_terms import Agreement, PlanTerms, agreed_text
 from domain.reservation import AlreadyTakenError
 
 KEYLESS = "keyless"

@@ -14,8 +14,9 @@ from controlplane.commands import (
 from controlplane.context import Context
 from domain.api_product import ApiProduct
 from domain.application import Application
-from domain.plan import Approval, Plan
+from domain.plan import Plan
 from domain.plan_life import PlanNotForTeamError
+from domain.plan_terms import Approval
 from domain.subscription import TRIAL_DAYS_MAX, Subscription
 from domain.subscription_life import TermsNotAcceptedError
 

@@ -32,12 +32,10 @@ from controlplane.demo.sold import (
 )
 from controlplane.importing import Target, begun_by, import_document
 from controlplane.store.eventstore import head
-from domain.api_product import Visibility
 from domain.api_version import Upstream
-from domain.plan import (
-    Approval,
-    PlanVersionState,
-)
+from domain.audience import Visibility
+from domain.plan_life import PlanVersionState
+from domain.plan_terms import Approval
 from domain.subscription import Subscription
 from domain.subscription_life import SubscriptionState
 from domain.version_life import VersionState

@@ -4,22 +4,14 @@ from pathlib import Path
 
 import orjson
 
-from domain.aggregate import DomainError
-
-
-class KeySetsUnusableError(DomainError):
-    """The key sets are no JSON object that has a JWK set for each issuer."""
+from controlplane.gateway.agent import files
+from controlplane.gateway.agent.files import FileUnusableError
 
 
 def key_sets(path: Path) -> dict[str, str]:
-    """Return the JWK sets of a file by issuer, as text. Raises KeySetsUnusableError."""
-    try:
-        found = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise KeySetsUnusableError(detail=f"{path}: {error}") from None
-    if not isinstance(found, dict):
-        raise KeySetsUnusableError(detail=str(path))
+    """Return the JWK sets of a file by issuer, as text. Raises FileUnusableError."""
+    found = files.read(path)
     for issuer, key_set in found.items():
         if not isinstance(key_set, dict) or not isinstance(key_set.get("keys"), list):
-            raise KeySetsUnusableError(detail=f"{path}: {issuer}")
+            raise FileUnusableError(detail=f"{path} has no JWK set of {issuer}.")
     return {issuer: orjson.dumps(key_set).decode() for issuer, key_set in found.items()}

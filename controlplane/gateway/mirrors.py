@@ -1,16 +1,15 @@
-"""Every mirror of one process: made when first asked for, followed until the process stops."""
+"""What gateways are answered from: a mirror of each organization, made when first asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
-
-import structlog
+from weakref import WeakValueDictionary
 
 from controlplane.commands import NotFoundError
 from controlplane.gateway import rows, withholding
 from controlplane.gateway.fitting import fits
+from controlplane.gateway.following import Following
 from controlplane.gateway.group import (
     Changes,
     Group,
@@ -25,7 +24,6 @@ from controlplane.gateway.group import (
 from controlplane.gateway.holds import Holds
 from controlplane.gateway.mirror import Mirror, Served
 from controlplane.gateway.recent import Recent
-from controlplane.store import Connection, UnavailableError
 from controlplane.store.eventstore import head
 from controlplane.store.projector import ReadModelsBehindError
 from domain.routing import GROUP
@@ -33,11 +31,8 @@ from domain.routing import GROUP
 if TYPE_CHECKING:
     from controlplane.app import App
 
-log = structlog.get_logger()
 CHANGES = 10_000
 """Of so many rows it is worked out how and when they changed for a group, in about 50 ms."""
-POLL_S = 1.0
-CHECK_S = 0.5
 TRIES = 5
 """How often a mirror is made anew that is dropped while it is made."""
 
@@ -48,26 +43,21 @@ class Mirrors:
     def __init__(self, app: "App") -> None:
         self._app = app
         self._mirrors: Recent[UUID, Mirror] = Recent("organizations")
-        self._loading: dict[UUID, asyncio.Lock] = {}
-        self._woken = asyncio.Event()
-        self._following: asyncio.Task[None] | None = None
-        self._refreshing: dict[UUID, asyncio.Task[None]] = {}
-        self._checked = asyncio.Event()
+        self._loading: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self._following = Following(app, self._mirrors)
         self._holds = Holds(app)
 
     async def mirror(self, organization_id: UUID) -> Mirror:
         """Return the rows of an organization, loaded if need be. Raises what `served` raises."""
-        self._follow()
+        self._following.begin()
         found = self._mirrors.get(organization_id)
         if found is None:
-            loading = self._loading.setdefault(organization_id, asyncio.Lock())
-            async with loading:
+            async with self._loading.setdefault(organization_id, asyncio.Lock()):
                 found = self._mirrors.get(organization_id)
                 if found is None:
                     self._mirrors.make_room()
                     found = await self._load(organization_id)
                     self._mirrors.put(organization_id, found)
-            self._loading.pop(organization_id, None)
         return found
 
     async def served(self, organization_id: UUID, id_: str | None, slug: str | None) -> Served:
@@ -80,7 +70,7 @@ class Mirrors:
             for _ in range(TRIES):
                 mirror = await self.mirror(organization_id)
                 if mirror.checked_to < self._app.projector.position:
-                    await self._until_checked(mirror)
+                    await self._following.until_checked(mirror)
                 found = await self._served(mirror, await self._group(mirror, id_, slug))
                 # Neither may have been dropped meanwhile: nobody would wake who waits for it.
                 if self._serves(organization_id, found):
@@ -94,7 +84,7 @@ class Mirrors:
             async with self._app.services.lend() as connection:
                 last = await head(connection)
             await self._app.projector.wait_until(last)
-            await self.refresh(mirror)
+            await self._following.refresh(mirror)
             return mirror.group(id_, slug)
 
     async def _served(self, mirror: Mirror, group: Group) -> Served:
@@ -108,17 +98,6 @@ class Mirrors:
                     mirror.served.put(group.id, found)
         return found
 
-    async def _until_checked(self, mirror: Mirror) -> None:
-        """Wait a moment, if queries see what this process has yet to look for: all wait for one.
-
-        When the database does not answer, what there is has to do.
-        """
-        position = self._app.projector.position
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CHECK_S):
-                while mirror.checked_to < position:
-                    await self._checked.wait()
-
     async def catch_up(self, organization_id: UUID, position: int) -> None:
         """Take in what there is, if a gateway knows of a position that we do not.
 
@@ -126,7 +105,7 @@ class Mirrors:
         """
         mirror = await self.mirror(organization_id)
         if position > mirror.position:
-            await self.refresh(mirror)
+            await self._following.refresh(mirror)
 
     async def changes(self, organization_id: UUID, served: Served, since: int) -> Changes | None:
         """Return how a view differs from that at a position; None if that is a long story.
@@ -180,22 +159,6 @@ class Mirrors:
         mirror = self._mirrors.get(organization_id)
         return mirror is not None and mirror.served.holds(served.view.group.id, served)
 
-    async def refresh(self, mirror: Mirror) -> None:
-        """Take in what the read model has by now. Raises UnavailableError."""
-        async with mirror.lock:
-            async with self._app.services.lend() as connection, _one_moment(connection):
-                position = await rows.position_of(connection, mirror.organization_id)
-                if position <= mirror.position:
-                    return
-                intervals = await rows.changed_since(
-                    connection, mirror.organization_id, mirror.position
-                )
-            if intervals is not None:
-                mirror.advance(intervals, position)
-                return
-        self._mirrors.drop(mirror.organization_id, mirror)
-        mirror.wake()
-
     async def as_of(self, organization_id: UUID, group_id: str, position: int) -> View:
         """Return the view of a group as it was at a position.
 
@@ -219,7 +182,7 @@ class Mirrors:
             last = await head(connection)
         await self._app.projector.wait_until(last)  # half of a history would be handed out as all
         projected = self._app.projector.position
-        async with self._app.services.lend() as connection, _one_moment(connection):
+        async with self._app.services.lend() as connection, rows.one_moment(connection):
             position = await rows.position_of(connection, organization_id)
             held = await rows.held_at(connection, organization_id, position)
         # In a thread: others are served while a hundred thousand rows are hashed.
@@ -238,84 +201,6 @@ class Mirrors:
                 connection, mirror.organization_id, view, mirror.live, mirror.position
             )
         return view
-
-    def _follow(self) -> None:
-        if self._following is None or self._following.done():
-            if self._woken.set not in self._app.projector.watchers:
-                self._app.projector.watchers.append(self._woken.set)
-            self._following = asyncio.create_task(self._run(), name="mirrors")
-
-    async def _run(self) -> None:
-        """Refresh whatever moved, until the process stops; a failure is tried again."""
-        while not self._app.stopping.is_set():
-            try:
-                async with asyncio.timeout(POLL_S):
-                    await self._woken.wait()
-            except TimeoutError:  # the projector wakes, the poll guarantees
-                pass
-            self._woken.clear()
-            try:
-                await self._refresh_moved()
-            except UnavailableError as error:
-                log.warning("mirrors.database_away", error=str(error))
-            except Exception:
-                log.exception("mirrors.failed")
-        for mirror in self._mirrors.values():
-            mirror.wake()
-
-    async def _refresh_moved(self) -> None:
-        projected = self._app.projector.position
-        known = {each.organization_id: each.position for each in self._mirrors.values()}
-        if not known:
-            return
-        async with self._app.services.lend() as connection:
-            moved = await connection.fetch(
-                "SELECT organization_id FROM config_cursor"
-                " JOIN unnest($1::uuid[], $2::bigint[]) AS known (organization_id, position)"
-                " USING (organization_id) WHERE config_cursor.position > known.position",
-                list(known),
-                list(known.values()),
-            )
-        behind = {row["organization_id"] for row in moved}
-        for mirror in self._mirrors.values():
-            id_ = mirror.organization_id
-            if id_ not in behind:
-                if id_ in known:
-                    mirror.checked_to = max(projected, mirror.checked_to)
-            elif id_ not in self._refreshing:
-                # Each for itself: a large organization holds up no other.
-                self._refreshing[id_] = asyncio.create_task(
-                    self._refresh_quietly(mirror, projected)
-                )
-        self._tell_checked()
-        served = [each for mirror in self._mirrors.values() for each in mirror.served.values()]
-        withholding.HELD_BACK.set(sum(len(each.view.group.withheld) for each in served))
-
-    def _tell_checked(self) -> None:
-        self._checked.set()
-        self._checked = asyncio.Event()
-
-    async def _refresh_quietly(self, mirror: Mirror, projected: int) -> None:
-        try:
-            await self.refresh(mirror)
-            mirror.checked_to = projected
-        except UnavailableError as error:
-            log.warning("mirrors.database_away", error=str(error))
-        except Exception:
-            log.exception("mirrors.failed", organization=str(mirror.organization_id))
-            self._mirrors.drop(mirror.organization_id, mirror)
-            mirror.wake()
-        else:
-            self._woken.set()  # it may have moved on meanwhile
-        finally:
-            self._refreshing.pop(mirror.organization_id, None)
-            self._tell_checked()
-
-
-@asynccontextmanager
-async def _one_moment(connection: Connection) -> AsyncIterator[None]:
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        yield
 
 
 def _live(held: Iterable[tuple[str, str, int, int | None, str]]) -> Live:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from asyncpg.transaction import Transaction
+
 from controlplane.gateway.fitting import fits
 from controlplane.gateway.group import (
     Group,
@@ -49,6 +51,11 @@ _ENDED = (
     " WHEN 'subscription' THEN body::jsonb->>'plan' = ANY($5) ELSE false END"
     f" ORDER BY until_position DESC LIMIT {PAGE}"
 )
+
+
+def one_moment(connection: Connection) -> Transaction:
+    """Return a transaction in which all questions are answered of one moment."""
+    return connection.transaction(isolation="repeatable_read", readonly=True)
 
 
 async def position_of(connection: Connection, organization_id: UUID) -> int:

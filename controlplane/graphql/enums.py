@@ -10,13 +10,14 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from domain.access_token import Role
-from domain.api_product import ProductState, Visibility
+from domain.api_product import ProductState
+from domain.audience import Visibility
 from domain.credential import CredentialState, HashAlgorithm
 from domain.developer import DeveloperState, Origin, TeamRole
 from domain.gateway import GatewayState
 from domain.invitation import InvitationState
-from domain.plan import Approval, LimitAlgorithm, PlanState, PlanVersionState, QuotaPeriod
-from domain.plan_terms import AuthKind, Enforcement
+from domain.plan_life import PlanState, PlanVersionState
+from domain.plan_terms import Approval, AuthKind, Enforcement, LimitAlgorithm, QuotaPeriod
 from domain.price import ChargeModel
 from domain.subscription_life import SubscriptionState
 from domain.version_life import VersionState

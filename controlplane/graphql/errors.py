@@ -18,7 +18,8 @@ from controlplane.commands.invitation import TooManyInvitationsError, TooManyReg
 from controlplane.commands.person import LastAdministratorError, TooManyTokensError
 from controlplane.contracts.judge import JudgeBusyError
 from controlplane.graphql.enums import described
-from controlplane.store.eventstore import ConflictError, IdempotencyKeyReusedError
+from controlplane.store.eventstore import IdempotencyKeyReusedError
+from controlplane.store.writer import ConflictError
 from domain.access_token import BearerMissingError, TokenExpiryPastError, TokenRevokedError
 from domain.aggregate import DomainError
 from domain.api_product import (
@@ -63,11 +64,7 @@ from domain.developer import (
     DeveloperNotActiveError,
     TeamRoleUnchangedError,
 )
-from domain.gateway import (
-    GatewayAsKnownError,
-    GatewayDrainedError,
-    GatewayNotDrainedError,
-)
+from domain.gateway import GatewayAsKnownError, GatewayDrainedError, GatewayNotDrainedError
 from domain.gateway_group import (
     ConfigHeldBackError,
     ConfigNotHeldBackError,

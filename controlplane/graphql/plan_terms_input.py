@@ -15,7 +15,7 @@ from controlplane.graphql.enums import (
 from controlplane.graphql.node import named
 from controlplane.graphql.scalars import Count
 from domain import plan_terms, price
-from domain.plan import PlanTerms
+from domain.plan_terms import PlanTerms
 
 ZERO = Decimal(0)
 

@@ -14,11 +14,9 @@ from controlplane.store.mapper import to_domain_event, to_stored_event
 from controlplane.store.news import News
 from controlplane.store.recent import Recent
 from controlplane.store.turns import Turns
-from controlplane.store.writer import ConflictError, Receipt, Save, Writer
+from controlplane.store.writer import Receipt, Save, Writer
 from domain.aggregate import Aggregate, DomainError
 from projections.readmodel import Recorded
-
-__all__ = ["ConflictError", "EventStore", "Outcome", "Receipt", "Recorded", "head", "read"]
 
 EVENT_COLUMNS = ("notification_id", "topic", "state", "originator_id", "originator_version")
 SELECT_EVENTS = f"SELECT {', '.join(EVENT_COLUMNS)} FROM stored_events"  # noqa: S608  # literal names

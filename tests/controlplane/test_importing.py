@@ -12,8 +12,8 @@ from controlplane import importing
 from controlplane.app import App
 from controlplane.importing import ImportFailedError, Target, fetch, import_document, slug_of
 from domain.aggregate import DomainError
-from domain.api_product import Visibility
 from domain.api_version import Upstream
+from domain.audience import Visibility
 from domain.contract.document import DocumentBrokenError, NotAnApiDocumentError
 from tests.given import OWNER, PETSTORE
 

@@ -28,18 +28,14 @@ from controlplane.commands.invitation import (
     RevokeInvitation,
 )
 from controlplane.commands.person import TOKENS, TooManyTokensError
-from controlplane.commands.team import (
-    ForgetPerson,
-    LeaveTeam,
-    RegisterDeveloper,
-    RemoveDeveloper,
-)
+from controlplane.commands.team import ForgetPerson, LeaveTeam, RegisterDeveloper, RemoveDeveloper
 from controlplane.context import Caller
 from controlplane.graphql import view
 from controlplane.http import middleware
 from controlplane.processes.timer import erase_persons
 from controlplane.settings import Settings
-from controlplane.store.eventstore import IdempotencyKeyReusedError, Receipt, head
+from controlplane.store.eventstore import IdempotencyKeyReusedError, head
+from controlplane.store.writer import Receipt
 from domain.access_token import Role
 from domain.aggregate import DomainError
 from domain.developer import Developer, DeveloperForgottenError

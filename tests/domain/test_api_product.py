@@ -2,7 +2,8 @@ from uuid import UUID
 
 import pytest
 
-from domain.api_product import ApiProduct, ProductNotDraftError, Visibility
+from domain.api_product import ApiProduct, ProductNotDraftError
+from domain.audience import Visibility
 from domain.text import LabelInvalidError, ProseInvalidError, SlugInvalidError
 from tests.given import AT, WHY
 

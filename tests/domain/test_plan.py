@@ -6,23 +6,18 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given
 
-from domain.plan import (
+from domain.plan import PRODUCTS, Plan
+from domain.plan_life import NoDraftPlanVersionError, PlanNotPublishedError, ProductsInvalidError
+from domain.plan_terms import (
     CALLS_MAX,
-    FEE_MAX,
-    PRODUCTS,
     WINDOW_S_MAX,
-    NoDraftPlanVersionError,
-    Plan,
-    PlanNotPublishedError,
     PlanTerms,
-    Price,
-    PriceInvalidError,
-    ProductsInvalidError,
     Quota,
     QuotaInvalidError,
     RateLimit,
     RateLimitInvalidError,
 )
+from domain.price import FEE_MAX, Price, PriceInvalidError
 from domain.text import LabelInvalidError, SlugInvalidError
 from tests.given import AT, WHY
 

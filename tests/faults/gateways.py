@@ -18,7 +18,7 @@ from controlplane.gateway.agent import files
 from controlplane.gateway.renderers import Site, envoy, renderer
 from controlplane.global_id import global_id
 from domain.access_token import Role
-from domain.plan import PlanTerms
+from domain.plan_terms import PlanTerms
 from tests.gateways.real_envoy import gateway
 from tests.gateways.world import Seller, free_port, haproxy
 from tests.processes import environment

@@ -19,7 +19,9 @@ from controlplane.commands.team import FormTeam
 from controlplane.store import UnavailableError
 from controlplane.store.embedded import Lease, ensure
 from controlplane.store.eventstore import head, read
-from domain.plan import Plan, PlanTerms, Price
+from domain.plan import Plan
+from domain.plan_terms import PlanTerms
+from domain.price import Price
 from domain.team import Team
 from tests.controlplane.commands.world import do, world
 
@@ -145,6 +147,8 @@ async def test_what_was_acknowledged_is_there_once_after_the_server_was_killed(
             await app.projector.wait_until(last)
         audited = await one.services.pool.fetchrow(
             "SELECT count(*), count(DISTINCT position), max(position) FROM audit"
+            " WHERE position <= $1",  # the timer may have had something to do since
+            last,
         )
         assert audited is not None
         assert tuple(audited) == (last, last, last)

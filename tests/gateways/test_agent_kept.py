@@ -13,8 +13,10 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
+from controlplane.gateway.agent import files
 from controlplane.gateway.agent.agent import Agent
 from controlplane.gateway.agent.envoy import Envoy
+from controlplane.gateway.agent.files import FileUnusableError
 from controlplane.gateway.agent.kept import JOURNAL, Kept
 from controlplane.gateway.agent.source import Source
 from controlplane.gateway.agent.status import Status
@@ -187,3 +189,19 @@ async def test_envoy_is_not_told_again_what_was_taken_away_in_an_earlier_epoch(
         assert known() == {"a"}
     async with world.told(lost):
         assert known() == {"a"}
+
+
+def test_a_file_that_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises(OSError, match="there"):
+        files.write(tmp_path / "there", b"content")
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_a_file_that_is_no_json_object_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    for content in (None, "[]", "{"):
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(FileUnusableError, match=r"file\.json"):
+            files.read(path)

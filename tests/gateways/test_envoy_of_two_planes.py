@@ -151,7 +151,8 @@ async def test_a_process_that_has_not_noticed_a_change_gives_nothing_back_that_i
     token = await provider.gateway("edge")
     await provider.settled()
     first = await asked(other, token)
-    monkeypatch.setattr(other.delivery.mirrors, "_refresh_moved", notice_nothing)
+    following = other.delivery.mirrors._following  # noqa: SLF001
+    monkeypatch.setattr(following, "_refresh_moved", notice_nothing)
     await sold(provider, "two")
     second = await asked(client, token, first)
     assert second != first

@@ -25,7 +25,7 @@ from controlplane.gateway.agent.source import Source
 from controlplane.gateway.agent.status import Status
 from controlplane.gateway.agent.trust import Trust
 from controlplane.gateway.renderers import Site, renderer
-from domain.plan import PlanTerms
+from domain.plan_terms import PlanTerms
 from tests.controlplane.gateway.edge import TERMS, Provider
 from tests.processes import eventually
 

@@ -9,13 +9,14 @@ import orjson
 
 from domain import routing
 from domain.aggregate import Aggregate, Why
-from domain.api_product import ApiProduct, Visibility
+from domain.api_product import ApiProduct
 from domain.api_version import ApiVersion, Upstream
+from domain.audience import Visibility
 from domain.contract.read import read_contract
 from domain.credential import HashAlgorithm
 from domain.gateway_group import GatewayGroup
-from domain.plan import Plan, PlanTerms
-from domain.plan_terms import Auth, Override, RateLimit
+from domain.plan import Plan
+from domain.plan_terms import Auth, Override, PlanTerms, RateLimit
 from domain.subscription import Subscription
 from projections import gateway_config
 from projections.gateway_config import CONFIG, CONFIG_CURSOR, CONFIG_PAST

@@ -3,7 +3,9 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from domain.plan import Plan, PlanTerms, Price, Quota, RateLimit
+from domain.plan import Plan
+from domain.plan_terms import PlanTerms, Quota, RateLimit
+from domain.price import Price
 from projections import plan
 from tests.given import ACE, AT, WHY
 from tests.projections.folded import folded

@@ -2,8 +2,9 @@ import json
 from datetime import timedelta
 from uuid import UUID
 
-from domain.api_product import ApiProduct, Visibility
+from domain.api_product import ApiProduct
 from domain.api_version import ApiVersion, Upstream
+from domain.audience import Visibility
 from domain.contract.read import read_contract
 from projections import product
 from tests.given import ACE, AT, PETSTORE, WHY

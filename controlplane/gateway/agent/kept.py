@@ -18,7 +18,6 @@ from domain.tombstones import Tombstones
 SNAPSHOT, JOURNAL, TOMBSTONES = "snapshot.json", "journal.ndjson", "tombstones.json"
 JOURNAL_DELTAS = 5_000
 JOURNAL_BYTES = 32 * 2**20
-DOCUMENT_BYTES = 512 * 2**20
 log = structlog.get_logger()
 
 
@@ -90,12 +89,10 @@ class Kept:
 
 def read(path: Path) -> dict[str, Any] | None:
     """Return a document, None if there is none or it cannot be read."""
+    if not path.exists():
+        return None
     try:
-        with path.open("rb") as file:
-            found = orjson.loads(file.read(DOCUMENT_BYTES))
-    except FileNotFoundError:
+        return files.read(path)
+    except files.FileUnusableError as error:
+        log.warning("agent.file_broken", file=path.name, error=str(error))
         return None
-    except (OSError, ValueError) as error:
-        log.warning("agent.file_broken", file=path.name, error=type(error).__name__)
-        return None
-    return found if isinstance(found, dict) else None

@@ -8,27 +8,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from aiohttp import ClientSession
 
+from controlplane.gateway.agent import files
 from controlplane.gateway.agent.agent import Agent
+from controlplane.gateway.agent.files import FileUnusableError
 from controlplane.gateway.agent.gateway import Gateway
-from controlplane.gateway.agent.kept import Kept, read
+from controlplane.gateway.agent.kept import Kept
 from controlplane.gateway.agent.source import Source
 from controlplane.gateway.agent.status import Status
 from controlplane.gateway.agent.trust import Trust
 from controlplane.gateway.renderers import Site
-from domain.aggregate import DomainError
 from domain.signed import Jwk
 
 STATUS, TRUSTED = "status.json", "trusted.json"
 GATEWAYS = {"envoy": "Envoy", "haproxy": "HAProxy"}
 """The class that drives a vendor's gateway, in the module of its name."""
-
-
-class FileUnusableError(DomainError):
-    """A file that was named cannot be read, or is not what it should be."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ async def run(options: Options) -> None:
         loop.add_signal_handler(each, main.cancel)
     kept = Kept(options.state)
     keys = _keys(options.keys) if options.keys else []
-    snapshot = _json(options.begin) if options.begin else None
+    snapshot = files.read(options.begin) if options.begin else None
     async with ClientSession() as session:
         agent = Agent(
             Source(session, options.site.control_plane, options.token, options.group),
@@ -79,18 +75,11 @@ def _gateway(vendor: str, site: Site) -> Gateway:
 
 
 def _keys(path: Path) -> list[Jwk]:
-    found = _json(path).get("keys")
+    found = files.read(path).get("keys")
     if not isinstance(found, list) or not all(
         isinstance(each, dict) and isinstance(each.get("kid"), str) for each in found
     ):
         raise FileUnusableError(detail=f"{path} is no JWK set.")
     if not found:  # which would trust whoever answers
         raise FileUnusableError(detail=f"{path} has no key.")
-    return found
-
-
-def _json(path: Path) -> dict[str, Any]:
-    found = read(path)
-    if found is None:
-        raise FileUnusableError(detail=str(path))
     return found

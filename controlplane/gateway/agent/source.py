@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from controlplane.gateway.agent.kept import DOCUMENT_BYTES
+from controlplane.gateway.agent.files import DOCUMENT_BYTES
 from domain.aggregate import DomainError
 
 CONNECT_S = 5

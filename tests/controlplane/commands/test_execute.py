@@ -22,7 +22,8 @@ from controlplane.commands.plan import DraftPlanVersion, PublishPlanVersion
 from controlplane.commands.subscription import AcceptSubscription, CancelSubscription
 from controlplane.commands.team import FormTeam
 from controlplane.settings import Settings
-from controlplane.store.eventstore import ConflictError, IdempotencyKeyReusedError
+from controlplane.store.eventstore import IdempotencyKeyReusedError
+from controlplane.store.writer import ConflictError
 from domain.aggregate import DomainError
 from domain.credential import CredentialUnknownError
 from domain.subscription_life import SubscriptionNotActiveError

@@ -26,7 +26,7 @@ from controlplane.commands.review import (
     ReviseVersion,
     SubmitVersion,
 )
-from controlplane.store.eventstore import Receipt
+from controlplane.store.writer import Receipt
 from domain.api_version import (
     ApiVersion,
     ContractUnchangedError,

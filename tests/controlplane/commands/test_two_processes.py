@@ -19,7 +19,7 @@ from controlplane.commands.subscription import (
     RequestSubscription,
 )
 from domain.api_product import ProductNotDraftError
-from domain.plan import PlanNotPublishedError
+from domain.plan_life import PlanNotPublishedError
 from domain.reservation import AlreadyTakenError
 from domain.subscription import Subscription
 from domain.subscription_life import SubscriptionNotActiveError, SubscriptionNotPendingError

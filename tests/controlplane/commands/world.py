@@ -114,15 +114,16 @@ from controlplane.commands.team import (
     RenameTeam,
 )
 from controlplane.context import Caller
-from controlplane.store.eventstore import Receipt
+from controlplane.store.writer import Receipt
 from domain.access_token import Role
-from domain.api_product import Visibility
 from domain.api_version import Upstream
+from domain.audience import Visibility
 from domain.contract_policy import ContractPolicy
 from domain.credential import HashAlgorithm
 from domain.developer import TeamRole
 from domain.organization import Organization
-from domain.plan import PlanTerms, Price
+from domain.plan_terms import PlanTerms
+from domain.price import Price
 from domain.subscription import Subscription
 from tests.given import AT, OPERATOR, OWNER, PETSTORE, PETSTORE_TESTED
 

@@ -28,7 +28,7 @@ from controlplane.gateway.delivery import Delivery
 from controlplane.gateway.routes import before_routing, routes
 from domain.access_token import Role
 from domain.api_version import Upstream
-from domain.plan import Approval, PlanTerms, RateLimit
+from domain.plan_terms import Approval, PlanTerms, RateLimit
 from domain.reservation import Reservation
 from tests.given import OWNER, PETSTORE
 

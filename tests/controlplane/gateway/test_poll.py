@@ -27,7 +27,7 @@ from controlplane.commands.subscription import (
     ReinstateSubscription,
     ScheduleSubscriptionExpiry,
 )
-from controlplane.gateway import mirrors
+from controlplane.gateway import following
 from controlplane.gateway.delivery import Delivery
 from controlplane.gateway.document import snapshot
 from controlplane.gateway.routes import routes
@@ -270,7 +270,7 @@ async def test_a_group_loaded_anew_has_the_same_cursor_and_bytes(
 async def test_a_process_that_is_behind_catches_up_with_what_the_gateway_knows(
     dsn: str, client: Client, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirrors, "POLL_S", 60)  # of itself the second hears of nothing
+    monkeypatch.setattr(following, "POLL_S", 60)  # of itself the second hears of nothing
     token = await provider.gateway("edge")
     await provider.settled()
     apart = composition.running(dsn, now=lambda: AT, follow=False)

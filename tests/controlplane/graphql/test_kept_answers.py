@@ -22,7 +22,7 @@ from controlplane.graphql import kept_answers as kept
 from controlplane.graphql.kept_answers import ANSWER_BYTES, HIDDEN, ROOTS, Answers
 from controlplane.graphql.view import POSITION_HEADER
 from domain.aggregate import Aggregate
-from domain.api_product import Visibility
+from domain.audience import Visibility
 from domain.events import AGGREGATES
 from tests.controlplane.graphql.portal import Portal, opened
 from tests.given import OPERATOR, OWNER, STRANGER

@@ -9,17 +9,12 @@ import pytest
 
 from controlplane.app import App, running
 from controlplane.store import Connection, Pool, UnavailableError, lent
-from controlplane.store.eventstore import (
-    CACHED_AGGREGATES,
-    ConflictError,
-    IdempotencyKeyReusedError,
-    Receipt,
-    head,
-    read,
-)
+from controlplane.store.eventstore import CACHED_AGGREGATES, IdempotencyKeyReusedError, head, read
+from controlplane.store.writer import ConflictError, Receipt
 from domain.access_token import AccessToken, Role
-from domain.api_product import ApiProduct, ProductState, Visibility
+from domain.api_product import ApiProduct, ProductState
 from domain.application import Application
+from domain.audience import Visibility
 from tests.given import AT, WHY
 
 ID = UUID(int=1)

@@ -19,7 +19,9 @@ from controlplane.store.mapper import PackageMapper, to_domain_event, to_stored_
 from domain.aggregate import Aggregate
 from domain.api_version import ApiVersion
 from domain.events import EVENTS, VALUES
-from domain.plan import Plan, PlanTerms, Price
+from domain.plan import Plan
+from domain.plan_terms import PlanTerms
+from domain.price import Price
 from domain.subscription import Subscription
 from domain.subscription_life import SubscriptionState
 from tests.given import AT, WHY

@@ -19,9 +19,8 @@ from controlplane.commands.team import FormTeam
 from controlplane.settings import Settings
 from controlplane.store import UNREACHABLE
 from controlplane.store import projector as module
-from controlplane.store.eventstore import Receipt
 from controlplane.store.projector import Projector, ReadModelsBehindError, _lock
-from controlplane.store.writer import Save, Writer
+from controlplane.store.writer import Receipt, Save, Writer
 from domain.access_token import AccessToken, Role
 from domain.team import Team
 from projections import PROJECTIONS, audit, team

@@ -28,8 +28,8 @@ from eventsourcing.postgres import (
 )
 
 from controlplane.app import App
-from controlplane.store.eventstore import Receipt
 from controlplane.store.mapper import PackageMapper
+from controlplane.store.writer import Receipt
 from domain.team import Team
 from projections import PROJECTIONS
 from tests.controlplane.store.recorder import (

@@ -14,16 +14,12 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from controlplane.store.eventstore import (
-    ConflictError,
-    EventStore,
-    IdempotencyKeyReusedError,
-    Outcome,
-    Receipt,
-    read,
-)
+from controlplane.store.eventstore import EventStore, IdempotencyKeyReusedError, Outcome, read
+from controlplane.store.writer import ConflictError, Receipt
 from domain.aggregate import Aggregate
-from domain.plan import Plan, PlanTerms, Price
+from domain.plan import Plan
+from domain.plan_terms import PlanTerms
+from domain.price import Price
 from tests.controlplane.store.recorder import Background
 from tests.given import AT, WHY
 

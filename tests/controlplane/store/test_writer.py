@@ -14,8 +14,8 @@ from controlplane.app import App, running
 from controlplane.settings import Settings
 from controlplane.store import UnavailableError
 from controlplane.store import writer as module
-from controlplane.store.eventstore import ConflictError, EventStore, Outcome, Receipt
-from controlplane.store.writer import BATCH_BYTES, Save, Writer, split
+from controlplane.store.eventstore import EventStore, Outcome
+from controlplane.store.writer import BATCH_BYTES, ConflictError, Receipt, Save, Writer, split
 from domain.application import Application
 from domain.team import Team
 from tests.given import AT, WHY
