@@ -43,23 +43,19 @@ _STEPS: dict[type[Aggregate.Event], str] = {
 EVENTS: tuple[type[Aggregate.Event], ...] = (ApiVersion.Defined, ApiVersion.Revised, *_STEPS)
 
 
-def keys(recorded: Recorded) -> tuple[Key, ...]:
-    """Return the row of the step or the revision."""
-    event = recorded.event
-    version = (recorded.organization_id, event.originator_id)
-    if isinstance(event, ApiVersion.Defined | ApiVersion.Revised):
-        number = event.revision if isinstance(event, ApiVersion.Revised) else 0
-        return (Key(REVISION, (*version, number)),)
-    return (Key(REVIEW_STEP, (*version, event.originator_version)),)
+def keys(_: Recorded) -> tuple[Key, ...]:
+    """Return nothing: no row is ever read."""
+    return ()
 
 
 def project(recorded: Recorded, rows: Rows) -> None:
     """Add the row of the step; what was said to override the gate is the reason of the command."""
     event = recorded.event
-    (key,) = keys(recorded)
+    version = (recorded.organization_id, event.originator_id)
     gate, comment = None, event.why["reason"]
     if isinstance(event, ApiVersion.Defined | ApiVersion.Revised):
-        rows[key] = {
+        number = event.revision if isinstance(event, ApiVersion.Revised) else 0
+        rows[Key(REVISION, (*version, number))] = {
             "contract_sha256": event.contract_sha256,
             "contract_bytes": event.contract_bytes,
             "at": event.timestamp,
@@ -73,7 +69,7 @@ def project(recorded: Recorded, rows: Rows) -> None:
             comment = event.comment
         case ApiVersion.GateOverridden():
             gate = event.gate
-    rows[key] = {
+    rows[Key(REVIEW_STEP, (*version, event.originator_version))] = {
         "step": _STEPS[type(event)],
         "comment": comment,
         "actor": event.why["actor"],

@@ -1,7 +1,7 @@
 """Who subscribes to what: one row per subscription and per credential.
 
 A state is the one that was recorded last. What the clock makes of it is for the reader to say:
-`domain.subscription.effective`, and of a credential `ends_at`.
+`domain.subscription_life.effective`, and of a credential `ends_at`.
 """
 
 from collections.abc import Iterator

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from controlplane.auth import JOINING
 from controlplane.commands.unit_of_work import NotFoundError, UnitOfWork, VersionChangedError
 from controlplane.context import INSTALLATION, Context
 from controlplane.store.eventstore import Outcome
@@ -78,7 +79,7 @@ class Command(ABC):
         question = {
             field.name: getattr(self, field.name)
             for field in fields(self)
-            if field.name != "idempotency_key" and getattr(self, field.name) != field.default
+            if field.name != "idempotency_key" and getattr(self, field.name) != _default(field)
         }
         canonical = json.dumps([type(self).__name__, question], default=_canonical, sort_keys=True)
         return sha256(canonical.encode()).digest()
@@ -182,7 +183,12 @@ def _receipt(command: Command, why: Why) -> Receipt:
         return Receipt(why["organization"], why["actor"], why["command"], b"")
     if not (0 < len(key) <= KEY_CHARS and key.isascii() and key.isprintable()):
         raise IdempotencyKeyInvalidError("idempotency_key")
-    return Receipt(why["organization"], why["actor"], key, command.request_hash())
+    asked = command.request_hash()
+    if command.permission in JOINING:
+        # Visitors are not told apart, and two of them may think of one key: it is that of what
+        # they ask, so that nobody is refused because of another, or learns of their key.
+        key = f"{key} {asked.hex()}"
+    return Receipt(why["organization"], why["actor"], key, asked)
 
 
 def _log(command: Command, context: Context, outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""Access tokens: with what the control plane itself is used."""
+"""Access tokens: people and programs use the control plane with them."""
 
 from datetime import datetime
 

@@ -15,16 +15,18 @@ from asyncpg import Record
 
 from controlplane.graphql.errors import RefusedError
 from controlplane.store.eventstore import SELECT_EVENTS, recorded
-from projections import application, gateway, plan, product, subscription, team
+from projections import application, gateway, page, plan, product, subscription, team
 from projections.readmodel import ReadModel, Rows, Table
 
-HISTORIES: tuple[ReadModel, ...] = (application, gateway, plan, product, subscription, team)
+HISTORIES: tuple[ReadModel, ...] = (application, gateway, page, plan, product, subscription, team)
 """The read models whose past can be asked for: each row is made of the events of one stream."""
 EVENTS = 10_000
 """Events that one question about the past folds; a thousand take about 30 ms."""
 EVENT_BYTES = 16 * 2**20
 STREAMS = 1_000
 _MODELS = {table.name: model for model in HISTORIES for table in model.TABLES}
+_OF_PRODUCTS = {product: product.API_VERSION, page: page.PAGE}
+"""The read models of what products have, and their tables that tell of which product."""
 _WORD = re.compile(r"\w+")
 _MEASURE = (
     "SELECT count(*) AS events, coalesce(sum(octet_length(state)), 0) AS bytes FROM stored_events"
@@ -57,15 +59,15 @@ class Moment:
     async def include(self, table: str, streams: Iterable[UUID]) -> None:
         """Fold these streams into the tables of the read model that has this one.
 
-        With a version its product, whose audience sees it. Raises RefusedError beyond EVENTS,
-        EVENT_BYTES or STREAMS.
+        With a version or a page its product, whose audience sees it. Raises RefusedError beyond
+        EVENTS, EVENT_BYTES or STREAMS.
         """
         model = _MODELS[table]
         await self._include(model, streams)
-        if model is product:
-            versions = [row for key, row in self._rows.items() if key.table is product.API_VERSION]
-            products = {of for row in versions if isinstance(of := row["product_id"], UUID)}
-            await self._include(model, products)
+        if model in _OF_PRODUCTS:
+            parts = [row for key, row in self._rows.items() if key.table is _OF_PRODUCTS[model]]
+            products = {of for row in parts if isinstance(of := row["product_id"], UUID)}
+            await self._include(product, products)
 
     async def _include(self, model: ReadModel, streams: Iterable[UUID]) -> None:
         async with self._turn:

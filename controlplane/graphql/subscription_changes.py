@@ -1,6 +1,5 @@
 """What can be done about subscriptions, from the request to the end."""
 
-from collections.abc import Awaitable
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +15,6 @@ from controlplane.commands.subscription import (
     RequestSubscription,
     ResumeSubscription,
     ScheduleSubscriptionExpiry,
-    SubscriptionCommand,
     SuspendSubscription,
     TransferSubscription,
 )
@@ -51,6 +49,11 @@ class SubscriptionInput(AskedAtVersion):
     """The subscription to resume, to give up, or whose time is over."""
 
     subscription_id: strawberry.ID = strawberry.field(description="The id of the subscription.")
+
+    def said(self) -> dict[str, Any]:
+        """Return what every command about a subscription is told."""
+        id_ = named(self.subscription_id, "Subscription", "subscription_id")
+        return {**super().said(), "subscription_id": id_}
 
 
 @strawberry.input
@@ -122,24 +125,6 @@ class SubscriptionChanged(Changed):
         return await self.node(info, SUBSCRIPTION)
 
 
-def _decide(
-    command: type[SubscriptionCommand],
-    info: Info,
-    input: SubscriptionInput,
-    **more: Any,  # noqa: ANN401  # fields of the command
-) -> Awaitable[SubscriptionChanged | Rejected]:
-    return change(
-        info,
-        SubscriptionChanged,
-        input,
-        lambda: command(
-            subscription_id=named(input.subscription_id, "Subscription", "subscription_id"),
-            **input.said(),
-            **more,
-        ),
-    )
-
-
 @strawberry.type
 class SubscriptionMutations:
     """What can be done about subscriptions."""
@@ -167,8 +152,13 @@ class SubscriptionMutations:
         self, info: Info, input: AcceptSubscriptionInput
     ) -> SubscriptionChanged | Rejected:
         """Let the application call the plan; needs subscription:decide."""
-        return await _decide(
-            AcceptSubscription, info, input, expires_at=input.expires_at, comment=input.comment
+        return await change(
+            info,
+            SubscriptionChanged,
+            input,
+            lambda: AcceptSubscription(
+                **input.said(), expires_at=input.expires_at, comment=input.comment
+            ),
         )
 
     @mutation
@@ -176,28 +166,42 @@ class SubscriptionMutations:
         self, info: Info, input: RejectSubscriptionInput
     ) -> SubscriptionChanged | Rejected:
         """Keep the application out; needs subscription:decide."""
-        return await _decide(RejectSubscription, info, input, comment=input.comment)
+        return await change(
+            info,
+            SubscriptionChanged,
+            input,
+            lambda: RejectSubscription(**input.said(), comment=input.comment),
+        )
 
     @mutation
     async def accept_terms(
         self, info: Info, input: AcceptTermsInput
     ) -> SubscriptionChanged | Rejected:
         """Agree to the terms of the plan as they are by now; needs subscription:request."""
-        return await _decide(AcceptTerms, info, input, terms_revision=input.terms_revision)
+        return await change(
+            info,
+            SubscriptionChanged,
+            input,
+            lambda: AcceptTerms(**input.said(), terms_revision=input.terms_revision),
+        )
 
     @mutation
     async def suspend_subscription(
         self, info: Info, input: SuspendSubscriptionInput
     ) -> SubscriptionChanged | Rejected:
         """Keep the application out until it is resumed; needs subscription:suspend."""
-        return await _decide(SuspendSubscription, info, input)
+        return await change(
+            info, SubscriptionChanged, input, lambda: SuspendSubscription(**input.said())
+        )
 
     @mutation
     async def resume_subscription(
         self, info: Info, input: SubscriptionInput
     ) -> SubscriptionChanged | Rejected:
         """Let the application call again, with the same keys; needs subscription:suspend."""
-        return await _decide(ResumeSubscription, info, input)
+        return await change(
+            info, SubscriptionChanged, input, lambda: ResumeSubscription(**input.said())
+        )
 
     @mutation
     async def transfer_subscription(
@@ -212,7 +216,6 @@ class SubscriptionMutations:
             SubscriptionChanged,
             input,
             lambda: TransferSubscription(
-                subscription_id=named(input.subscription_id, "Subscription", "subscription_id"),
                 plan_id=named(input.plan_id, "Plan", "plan_id"),
                 terms_revision=input.terms_revision,
                 expires_at=input.expires_at,
@@ -228,12 +231,13 @@ class SubscriptionMutations:
 
         Needs subscription:decide.
         """
-        return await _decide(
-            ScheduleSubscriptionExpiry,
+        return await change(
             info,
+            SubscriptionChanged,
             input,
-            expires_at=input.expires_at,
-            comment=input.comment,
+            lambda: ScheduleSubscriptionExpiry(
+                **input.said(), expires_at=input.expires_at, comment=input.comment
+            ),
         )
 
     @mutation
@@ -244,7 +248,9 @@ class SubscriptionMutations:
 
         It ends at its `expiresAt` by itself, and a timer records that.
         """
-        return await _decide(ExpireSubscription, info, input)
+        return await change(
+            info, SubscriptionChanged, input, lambda: ExpireSubscription(**input.said())
+        )
 
     @mutation
     async def reinstate_subscription(
@@ -255,8 +261,13 @@ class SubscriptionMutations:
         Its keys work again, but for those that were revoked or ended themselves. One that was
         suspended when it expired is suspended.
         """
-        return await _decide(
-            ReinstateSubscription, info, input, expires_at=input.expires_at, comment=input.comment
+        return await change(
+            info,
+            SubscriptionChanged,
+            input,
+            lambda: ReinstateSubscription(
+                **input.said(), expires_at=input.expires_at, comment=input.comment
+            ),
         )
 
     @mutation
@@ -267,4 +278,6 @@ class SubscriptionMutations:
 
         Also what has expired, so that nobody reinstates it.
         """
-        return await _decide(CancelSubscription, info, input)
+        return await change(
+            info, SubscriptionChanged, input, lambda: CancelSubscription(**input.said())
+        )

@@ -99,7 +99,7 @@ def _plan_of_version(condition: str) -> str:
 
 
 def products(caller: Caller) -> Conditions:
-    """Products."""
+    """Return which products: a consumer finds those listed for its team."""
 
     def consumer(team_id: UUID) -> Conditions:
         return _LISTED, Condition(_FOR_TEAM.format("n"), (str(team_id),))
@@ -108,7 +108,7 @@ def products(caller: Caller) -> Conditions:
 
 
 def versions(caller: Caller) -> Conditions:
-    """Versions of products; those that are blocked are shown to consumers, who wonder why."""
+    """Return which versions of products: consumers see a blocked one, to learn why calls fail."""
 
     def consumer(team_id: UUID) -> Conditions:
         return _LISTED, _in_product("n.product_id", team_id)
@@ -118,22 +118,22 @@ def versions(caller: Caller) -> Conditions:
 
 
 def operations(caller: Caller) -> Conditions:
-    """Operations of versions, by the contract that they have now."""
+    """Return which operations: those of visible versions, of the present contract only."""
     return (*in_versions(caller), _REVISED_LAST)
 
 
 def in_versions(caller: Caller) -> Conditions:
-    """Parts of versions."""
+    """Return which parts of versions: those of visible versions."""
     return _catalogue(caller, lambda team_id: (_in_version(team_id),), (_in_version(None),))
 
 
 def reviews(caller: Caller) -> Conditions | None:
-    """Reviews of versions: what the provider says among itself."""
+    """Return which review steps of versions: only the provider sees them."""
     return (_own(caller),) if is_provider(caller) else None
 
 
 def pages(caller: Caller) -> Conditions:
-    """Pages of products."""
+    """Return which pages: consumers see those of visible products that were not withdrawn."""
 
     def consumer(team_id: UUID) -> Conditions:
         return _NOT_WITHDRAWN, _in_product("n.product_id", team_id)
@@ -142,7 +142,7 @@ def pages(caller: Caller) -> Conditions:
 
 
 def page_versions(caller: Caller) -> Conditions:
-    """Earlier and present versions of pages."""
+    """Return which versions of pages: the earlier and the present ones of visible pages."""
 
     def in_page(team_id: UUID | None) -> Conditions:
         product = _in_product("g.product_id", team_id)
@@ -156,7 +156,7 @@ def page_versions(caller: Caller) -> Conditions:
 
 
 def plans(caller: Caller) -> Conditions:
-    """Plans; a team also sees those that it subscribed to, whatever became of them."""
+    """Return which plans: a team also sees those it subscribed to, whatever became of them."""
 
     def consumer(team_id: UUID) -> Conditions:
         offered = f"(n.listed AND {_PLAN_FOR_TEAM.format('n')} OR {_SUBSCRIBED.format('n.id')})"
@@ -166,7 +166,7 @@ def plans(caller: Caller) -> Conditions:
 
 
 def plan_versions(caller: Caller) -> Conditions:
-    """Versions of plans; a consumer may have subscribed to one that was superseded."""
+    """Return which versions of plans: a team may have subscribed to one that was superseded."""
 
     def consumer(team_id: UUID) -> Conditions:
         plan = _plan_of_version(f"o.listed AND {_PLAN_FOR_TEAM.format('o')}")
@@ -180,7 +180,7 @@ def plan_versions(caller: Caller) -> Conditions:
 
 
 def search_entries(caller: Caller) -> Conditions:
-    """Hits of a search: those of the products, operations and pages that the caller sees."""
+    """Return which hits of a search: those of visible products, operations and pages."""
     branches: list[Condition] = []
     for kind, table, id_, visible in (
         (search.PRODUCT, "product", "n.id = e.id", products),
@@ -215,22 +215,22 @@ def _of_team(caller: Caller, permission: str, team: str) -> Conditions | None:
 
 
 def teams(caller: Caller) -> Conditions | None:
-    """Teams."""
+    """Return which teams: a developer sees its own."""
     return _of_team(caller, "team:read", "n.id")
 
 
 def members(caller: Caller) -> Conditions | None:
-    """Developers and applications of teams, and invitations to them."""
+    """Return which developers, applications and invitations: those of visible teams."""
     return _of_team(caller, "team:read", "n.team_id")
 
 
 def subscriptions(caller: Caller) -> Conditions | None:
-    """Subscriptions."""
+    """Return which subscriptions: a developer sees those of its team."""
     return _of_team(caller, "subscription:read", "n.team_id")
 
 
 def credentials(caller: Caller) -> Conditions | None:
-    """Credentials of subscriptions."""
+    """Return which credentials: those of visible subscriptions."""
     team = (
         "(SELECT s.team_id FROM subscription AS s"
         " WHERE s.organization_id = n.organization_id AND s.id = n.subscription_id)"
@@ -239,22 +239,22 @@ def credentials(caller: Caller) -> Conditions | None:
 
 
 def gateways(caller: Caller) -> Conditions | None:
-    """Gateway groups and gateways."""
+    """Return which gateway groups and gateways: all of the organization, with gateway:read."""
     return (_own(caller),) if "gateway:read" in caller.permissions else None
 
 
 def access_tokens(caller: Caller) -> Conditions | None:
-    """Tokens of the control plane."""
+    """Return which access tokens: all of the organization, with token:issue."""
     return (_own(caller),) if "token:issue" in caller.permissions else None
 
 
 def organizations(caller: Caller) -> Conditions | None:
-    """Organizations: the own one, and for an operator all."""
+    """Return which organizations: an operator sees all, others their own."""
     return () if "organization:read" in caller.permissions else (_own(caller),)
 
 
 def audit_events(caller: Caller) -> Conditions | None:
-    """Events."""
+    """Return which events: all of the organization, with audit:read."""
     return (_own(caller),) if "audit:read" in caller.permissions else None
 
 

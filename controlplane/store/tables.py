@@ -16,7 +16,7 @@ Keys: TypeAlias = Iterable[Key]
 
 
 async def create(connection: Connection, schema: str, table: Table) -> None:
-    """Create the table in a schema that has none of it; `index` completes it."""
+    """Create the table in a schema that has none of it; `add_key` and `add_indexes` follow."""
     columns = {**table.key, **table.columns}
     listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     await connection.execute(f"CREATE TABLE {schema}.{table.name} ({listed})")

@@ -18,7 +18,9 @@ from tests.histories import HISTORIES as STORIES
 
 PRODUCT = """query ($id: ID!, $asOf: AsOf) { product(id: $id, asOf: $asOf) {
   state version name versions { nodes { number state operations { nodes { operationId } } } }
-  plans { nodes { slug state currentVersion { number } } } } }"""
+  plans { nodes { slug state currentVersion { number } } }
+  pages { nodes {
+    slug title html pageVersion withdrawn history { nodes { number source } } } } } }"""
 PLAN = """query ($id: ID!, $asOf: AsOf) { plan(id: $id, asOf: $asOf) { slug state version
   currentVersion { number terms { approval } } versions { nodes { number state } }
   products { nodes { slug } } subscriptions { nodes { state } } } }"""
@@ -58,7 +60,12 @@ async def test_every_noun_is_shown_as_it_was_at_each_position_of_its_life(portal
     }
     await shoot(**ids)
     credential = sold["credential"]
+    page = {"productId": ids["product"], "slug": "start", "title": "Start", "source": "One"}
+    written = {"pageId": (await portal.done("owner", "writePage", **page))["id"]}
+    await shoot(**ids)
     for verb, said in (
+        ("rewritePage", {**written, "title": "Begin", "source": "Two"}),
+        ("withdrawPage", written),
         ("draftPlanVersion", {"planId": ids["plan"], "terms": {"approval": "AUTOMATIC"}}),
         ("revokeCredential", {"credentialId": credential}),
         ("issueCredential", {"subscriptionId": ids["subscription"]}),
@@ -67,6 +74,7 @@ async def test_every_noun_is_shown_as_it_was_at_each_position_of_its_life(portal
             "defineVersion",
             {"productId": ids["product"], "number": "2.0.0", "document": "type Query { a: Int }"},
         ),
+        ("restorePage", written),
         ("cancelSubscription", {"subscriptionId": ids["subscription"]}),
     ):
         await portal.done("owner", verb, **said)
@@ -148,7 +156,15 @@ async def test_the_past_is_seen_by_those_who_see_the_present(shop: Portal) -> No
 async def test_parts_have_a_past_for_those_who_see_them_now(shop: Portal) -> None:
     query = """query ($id: ID!, $asOf: AsOf) { node(id: $id, asOf: $asOf) {
       ... on ApiVersion { number state } ... on Operation { operationId }
-      ... on PlanVersion { id } } }"""
+      ... on PlanVersion { id } ... on Page { source } ... on PageVersion { source } } }"""
+    page = await shop.done(
+        "manager",
+        "writePage",
+        productId=shop.ids["product"],
+        slug="start",
+        title="Start",
+        source="One",
+    )
     version, moment = shop.ids["product_version"], {"position": await now(shop)}
     listed = (
         "query ($id: ID!) { node(id: $id) { ... on ApiVersion { operations { nodes { id } } } } }"
@@ -158,7 +174,10 @@ async def test_parts_have_a_past_for_those_who_see_them_now(shop: Portal) -> Non
     found = await shop.ask("rival", "{ plans { nodes { slug currentVersion { id } } } }")
     (plan,) = [each for each in found["plans"]["nodes"] if each["slug"] == "secret"]
     terms = plan["currentVersion"]["id"]
-    for id_ in (version, operation, terms):
+    pages = "query ($id: ID!) { node(id: $id) { ... on Page { history { nodes { id } } } } }"
+    found = await shop.ask("developer", pages, id=page["id"])
+    parts = (version, operation, terms, page["id"], found["node"]["history"]["nodes"][0]["id"])
+    for id_ in parts:
         seen = (await shop.ask("owner", query, id=id_, asOf=moment))["node"]
         assert seen is not None
         assert (await shop.ask("rival", query, id=id_, asOf=moment))["node"] == seen
@@ -167,7 +186,7 @@ async def test_parts_have_a_past_for_those_who_see_them_now(shop: Portal) -> Non
     await shop.done("manager", "chooseProductAudience", productId=shop.ids["product"], **given)
     await shop.done("manager", "choosePlanAudience", planId=shop.ids["secret"], **given)
     await shop.seen()
-    for id_ in (version, operation, terms):
+    for id_ in parts:
         assert (await shop.ask("rival", query, id=id_, asOf=moment))["node"] is None
         assert (await shop.ask("developer", query, id=id_, asOf=moment))["node"] is not None
 

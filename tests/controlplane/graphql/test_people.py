@@ -104,6 +104,29 @@ async def test_whoever_registers_is_the_administrator_of_a_new_team(shop: Portal
     assert viewer["viewer"]["organization"] == {"registrationOpen": False}
 
 
+async def test_visitors_keys_are_theirs_together_with_what_they_ask(shop: Portal) -> None:
+    await shop.done("owner", "openRegistration")
+    await shop.seen()
+    ids = set()
+    for name in ("Grace", "Jean"):  # who do not know of each other, and count from 1
+        wanted = {"organization": "ace", "teamName": "Cobol", "idempotencyKey": "1"}
+        wanted |= {"name": name, "mail": f"{name}@example.com"}
+        joined = await shop.done_by_anybody("registerSelf", **wanted)
+        assert joined["secret"]["value"].startswith("cpt_")
+        again = await shop.done_by_anybody("registerSelf", **wanted)
+        assert (again["id"], again["position"]) == (joined["id"], joined["position"])
+        assert "value" not in again["secret"]
+        ids.add(joined["id"])
+        invited = await shop.done(
+            "manager", "inviteDeveloper", teamId=shop.ids["team"], mail=f"{name}@x.example"
+        )
+        accept = {"token": invited["secret"]["value"], "name": name, "idempotencyKey": "1"}
+        ids.add((await shop.done_by_anybody("acceptInvitation", **accept))["id"])
+    assert len(ids) == 4
+    guess = {**wanted, "name": "jean"}
+    assert await shop.refused(None, "registerSelf", **guess) == ("ALREADY_TAKEN", ["mail"])
+
+
 async def test_one_address_registers_so_many_an_hour_and_then_waits(app: App) -> None:
     settings = app.settings.model_copy(update={"registrations": 3})
     async with opened(replace(app, settings=settings)) as portal:
