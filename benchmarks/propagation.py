@@ -24,7 +24,8 @@ from benchmarks.sold import PATH, Sold, revoke, sell
 from controlplane.app import running
 from controlplane.gateway.renderers import KEY_HEADER, Memo, Site, envoy
 from controlplane.loop import run
-from domain.routing import Body, Document, apply
+from domain.config_document import apply
+from domain.routing import Body, Document
 from tests.gateways.real_envoy import Gateway, gateway, upstream
 
 KEYS = 10_000

@@ -19,7 +19,8 @@ from typing import Any, TypeAlias
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from domain.routing import LISTS, Document, canonical, content_hash
+from domain.config_document import canonical, content_hash
+from domain.routing import LISTS, Document
 
 ALGORITHM = "Ed25519"
 SIGNATURE = "signature"

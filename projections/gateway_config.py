@@ -9,7 +9,7 @@ from typing import cast
 
 import orjson
 
-from domain import routing
+from domain import config_document, routing
 from domain.aggregate import Aggregate
 from domain.api_product import ApiProduct
 from domain.api_version import ApiVersion
@@ -223,7 +223,7 @@ def _become(recorded: Recorded, rows: Rows, key: Key, body: routing.Body, *, hol
 
     What it said while it held is kept as it was, in `config_past` if the row goes on to say more.
     """
-    row, text = rows[key], routing.canonical(body).decode()
+    row, text = rows[key], config_document.canonical(body).decode()
     begun, ended = row.get("from_position"), row.get("until_position")
     held = begun is not None and ended is None
     if held is holds and text == row["body"]:
@@ -253,7 +253,7 @@ def _version(event: ApiVersion.Defined) -> routing.Body:
 
 
 def _draft(body: routing.Body) -> Row:
-    return {"body": routing.canonical(body).decode()}
+    return {"body": config_document.canonical(body).decode()}
 
 
 def _body(row: Row) -> routing.Body:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 import orjson
 
-from domain import routing
+from domain import config_document
 from domain.routing import GROUP, KINDS, PLAN, PRODUCT, SUBSCRIPTION, VERSION
 
 HEAD = ("id", "slug", "environment", "confirmed_epoch")
@@ -57,7 +57,7 @@ def interval(
 ) -> Interval:
     """Return a row of the read model."""
     encoded = body.encode()
-    leaf = routing.leaf(kind, encoded)
+    leaf = config_document.leaf(kind, encoded)
     return Interval(
         (kind, id_), from_position, until_position, encoded, _parents(kind, encoded), leaf
     )
@@ -260,8 +260,8 @@ class View:
         for ids in self._ids.values():
             ids.sort()
         self.size_bytes = sum(len(row.body) + 1 for row in self.rows.values())
-        head = routing.leaf(GROUP, routing.canonical(group.head))
-        self._hash = routing.ContentHash([head, *(row.leaf for row in self.rows.values())])
+        head = config_document.leaf(GROUP, config_document.canonical(group.head))
+        self._hash = config_document.ContentHash([head, *(row.leaf for row in self.rows.values())])
         self.content_hash = self._hash.hexdigest()
 
     def change(self, changes: Changes) -> None:

@@ -17,7 +17,8 @@ import structlog
 
 from controlplane.context import Services
 from controlplane.store import Connection, UnavailableError
-from domain.routing import MAX_STALENESS_S, canonical
+from domain.config_document import canonical
+from domain.routing import MAX_STALENESS_S
 from domain.signed import SIGNATURE, SKEW_S, Jwk, jwk, sign
 
 KEY_BYTES = 32

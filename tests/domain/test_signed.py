@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from domain.routing import apply, content_hash
+from domain.config_document import apply, content_hash
 from domain.signed import (
     SKEW_S,
     ContentMismatchError,

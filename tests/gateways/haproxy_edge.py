@@ -12,7 +12,7 @@ from controlplane.gateway.agent import files
 from controlplane.gateway.agent.haproxy import HAProxy
 from controlplane.gateway.agent.held import Held
 from controlplane.gateway.renderers import Site, renderer
-from domain.routing import content_hash
+from domain.config_document import content_hash
 from domain.unserved import Unserved
 from tests.gateways.real_envoy import Answer, call, free_port, upstream
 from tests.gateways.sold import Sold, limit

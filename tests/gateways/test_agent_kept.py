@@ -22,7 +22,7 @@ from controlplane.gateway.agent.source import Source
 from controlplane.gateway.agent.status import Status
 from controlplane.gateway.agent.trust import Trust
 from controlplane.gateway.renderers import Site
-from domain import routing
+from domain import config_document, routing
 from domain.signed import SIGNATURE, jwk, sign
 from tests.gateways.real_envoy import free_port
 from tests.gateways.sold import Sold
@@ -53,7 +53,7 @@ class World:
             "max_staleness_s": 60,
             "signing_keys": [jwk(by), *([jwk(next_key)] if next_key != by else [])],
         }
-        document["content_hash"] = routing.content_hash(document)
+        document["content_hash"] = config_document.content_hash(document)
         return {**document, SIGNATURE: sign(document, by)}
 
     def delta(self, before: Any, after: Any) -> Any:

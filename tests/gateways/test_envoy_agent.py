@@ -14,7 +14,8 @@ PATH = "/pets/v1/pets"
 
 def held(sold: Sold) -> Held:
     document = {**sold.snapshot(), "full": True}
-    return Held({**document, "content_hash": routing.content_hash(document), "cursor": "1.1"})
+    own = content_hash(document)
+    return Held({**document, "content_hash": own, "cursor": "1.1"})
 
 
 def written(folder: Path) -> dict[Path, int]:

@@ -11,7 +11,7 @@ import pytest
 
 from controlplane import gateway
 from controlplane.gateway.renderers import RENDERERS, Memo, Rendered, Site, renderer
-from domain.routing import content_hash
+from domain.config_document import content_hash
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.parent.name for path in GOLDEN.glob("*/config.json"))

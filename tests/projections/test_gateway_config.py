@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from domain import routing
+from domain import config_document, routing
 from domain.aggregate import Aggregate, Why
 from domain.api_product import ApiProduct
 from domain.api_version import ApiVersion, Upstream
@@ -50,7 +50,7 @@ def row(rows: Rows, kind: str, id_: str) -> Row:
 def body(held: Row) -> dict[str, Any]:
     text = str(held["body"])
     parsed: dict[str, Any] = orjson.loads(text)
-    assert routing.canonical(parsed).decode() == text
+    assert config_document.canonical(parsed).decode() == text
     return parsed
 
 

@@ -26,7 +26,7 @@ from controlplane.gateway.agent.status import UNSERVED, Status
 from controlplane.gateway.agent.trust import Trust
 from controlplane.gateway.renderers import RenderedInvalidError
 from domain.aggregate import DomainError
-from domain.routing import DeltaMisfitError
+from domain.config_document import DeltaMisfitError
 
 BACKOFF_S, BACKOFF_MAX_S = 0.2, 10.0
 AWAY_MAX_S = 2.0

@@ -6,19 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain.aggregate import DomainError
-from domain.routing import (
-    GROUP,
-    KINDS,
-    LISTS,
-    PRODUCT,
-    VERSION,
-    Body,
-    ContentHash,
-    DeltaMisfitError,
-    Document,
-    canonical,
-    leaf,
-)
+from domain.config_document import ContentHash, DeltaMisfitError, canonical, leaf
+from domain.routing import GROUP, KINDS, LISTS, PRODUCT, VERSION, Body, Document
 from domain.signed import SKEW_S
 from domain.tombstones import Tombstones, epoch_of
 
@@ -119,7 +108,7 @@ class Held:
         return self.tombstones.enforced(self.document())
 
     def document(self) -> dict[str, Any]:
-        """Return the snapshot, as `domain.routing.apply` would have made it."""
+        """Return the snapshot, as `domain.config_document.apply` would have made it."""
         lists = {
             name: [row for _, row in sorted(self.rows[kind].items())]
             for kind, name in LISTS.items()

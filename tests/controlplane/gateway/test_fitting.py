@@ -9,7 +9,7 @@ import pytest
 from controlplane import app as composition
 from controlplane.app import App
 from controlplane.gateway.fitting import UNFIT, fits
-from domain import routing
+from domain import config_document
 from tests.controlplane.gateway.edge import Client, Provider, serving
 from tests.given import AT
 
@@ -40,7 +40,7 @@ async def test_an_unfit_row_is_left_out_by_every_process_and_counted(
     change(row)
     await app.services.pool.execute(  # as a fold might that went wrong
         "UPDATE config SET body = $1, from_position = from_position WHERE id = $2",
-        routing.canonical(row).decode(),
+        config_document.canonical(row).decode(),
         str(broken),
     )
     await provider.key(well)
@@ -50,7 +50,7 @@ async def test_an_unfit_row_is_left_out_by_every_process_and_counted(
         document = await second.config(token)
 
     assert [each["id"] for each in document["subscriptions"]] == [str(well)]
-    assert routing.content_hash(document) == document["content_hash"]
+    assert config_document.content_hash(document) == document["content_hash"]
     assert UNFIT.labels("subscription")._value.get() > counted  # noqa: SLF001
 
 

@@ -20,7 +20,7 @@ from controlplane.gateway.document import cursor_of
 from controlplane.gateway.endpoint import Endpoint
 from controlplane.gateway.policy import BUDGET, COST, SCOPE, Policy, cost, policies, scope
 from controlplane.gateway.schema import Query, build, sdl
-from domain import routing
+from domain import config_document, routing
 from domain.access_token import Role
 from tests.controlplane.gateway.edge import Client, Provider, serving
 
@@ -56,7 +56,7 @@ async def test_it_hands_out_what_the_poll_does(client: Client, provider: Provide
     assert asked["signingKeys"] == polled["signing_keys"]
     held = {name: asked[name] for name in ("group", *routing.LISTS.values())}
     assert all(held[name] == polled[name] for name in held)
-    assert routing.content_hash(held) == asked["contentHash"]
+    assert config_document.content_hash(held) == asked["contentHash"]
 
     await provider.key(subscription)
     await provider.settled()

@@ -24,7 +24,7 @@ from controlplane.gateway.group import (
     moved,
 )
 from controlplane.gateway.mirror import Mirror, Served
-from domain import routing
+from domain import config_document, routing
 from domain.routing import GROUP, PLAN, PRODUCT, SUBSCRIPTION, VERSION, Body
 from tests.given import ACE, AT
 
@@ -68,7 +68,7 @@ def histories(draw: st.DrawFn) -> list[Interval]:
             done.append(was._replace(until_position=position))
         if holds:
             row = own if key[0] == GROUP else body(*key, position)
-            text = routing.canonical(row).decode()
+            text = config_document.canonical(row).decode()
             open_now[key] = interval(*key, position, None, text)
     return [*done, *open_now.values()]
 
@@ -136,13 +136,13 @@ def test_a_snapshot_and_the_delta_from_it_make_the_later_snapshot(
     held = json.loads(snapshot(earlier, 1, AT).encode())
     wanted = json.loads(snapshot(later, 1, AT).encode())
 
-    assert routing.content_hash(held) == held["content_hash"]
+    assert config_document.content_hash(held) == held["content_hash"]
     if held["cursor"] != wanted["cursor"]:
-        assert routing.apply(held, sent) == wanted
+        assert config_document.apply(held, sent) == wanted
     else:
         assert held == wanted
         assert not changes
-    assert routing.content_hash(wanted) == wanted["content_hash"]
+    assert config_document.content_hash(wanted) == wanted["content_hash"]
 
 
 @given(histories(), positions)
@@ -239,4 +239,4 @@ def test_a_view_of_which_much_changed_is_made_anew(monkeypatch: pytest.MonkeyPat
 
 
 def at_once(kind: str, id_: str, row: Body) -> Interval:
-    return interval(kind, id_, 1, None, routing.canonical(row).decode())
+    return interval(kind, id_, 1, None, config_document.canonical(row).decode())

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.gateway.agent.held import ContentHashWrongError, Held
-from domain.routing import LISTS, apply
+from domain.config_document import apply
+from domain.routing import LISTS
 from tests.controlplane.gateway.test_tombstones import delta, snapshot
 
 bodies = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2), max_size=4)

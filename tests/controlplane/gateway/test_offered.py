@@ -10,14 +10,14 @@ from controlplane.gateway.group import Changes, Group, Interval, Live, View, int
 from controlplane.gateway.mirror import Served
 from controlplane.gateway.offered import Offered
 from controlplane.gateway.renderers import Site
-from domain import routing
+from domain import config_document, routing
 from domain.routing import GROUP, PRODUCT, Body
 
 GROUP_ID, PRODUCT_ID = UUID(int=9), UUID(int=1)
 
 
 def at(position: int, kind: str, row: Body) -> Interval:
-    return interval(kind, row["id"], position, None, routing.canonical(row).decode())
+    return interval(kind, row["id"], position, None, config_document.canonical(row).decode())
 
 
 def served(position: int, **said: object) -> Served:

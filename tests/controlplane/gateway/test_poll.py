@@ -31,7 +31,7 @@ from controlplane.gateway import following
 from controlplane.gateway.delivery import Delivery
 from controlplane.gateway.document import snapshot
 from controlplane.gateway.routes import routes
-from domain import routing
+from domain import config_document, routing
 from domain.access_token import Role
 from tests.controlplane.gateway.edge import POLL, Client, Provider, serving
 from tests.given import AT, STRANGER
@@ -94,8 +94,8 @@ async def test_a_key_appears_in_the_next_poll_and_is_gone_after_its_revocation(
     assert [row["keys"] for row in revoked["subscriptions"]] == [[]]
     assert keys_of(await client.config(token)) == []
 
-    held = routing.apply(routing.apply(first, issued), revoked)
-    assert routing.content_hash(held) == revoked["content_hash"]
+    held = config_document.apply(config_document.apply(first, issued), revoked)
+    assert config_document.content_hash(held) == revoked["content_hash"]
     assert held == await client.config(token)
     for document in (first, issued, revoked):
         VALIDATOR.validate(document)
@@ -136,7 +136,7 @@ async def test_an_end_travels_when_it_moves_and_what_is_reinstated_is_back(
         for before in past:
             delta = await client.config(token, since=before["cursor"])
             VALIDATOR.validate(delta)
-            assert routing.apply(before, delta) == held
+            assert config_document.apply(before, delta) == held
         past.append(held)
         return next(iter(held["subscriptions"]), None)
 
@@ -303,7 +303,7 @@ async def test_a_delta_from_before_the_process_began_comes_from_the_read_model(
 
     assert not received["full"]
     assert keys_of(received) == [key]
-    assert routing.apply(held, received) == await client.config(token)
+    assert config_document.apply(held, received) == await client.config(token)
 
 
 async def test_the_configuration_as_it_was_at_a_position(

@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 
 from controlplane import gateway
-from domain.routing import apply
+from domain.config_document import apply
 from domain.signed import trusted, verify_snapshot
 
 PAGE = Path(__file__).parents[3] / "docs" / "gateway-config.md"

@@ -18,7 +18,8 @@ from controlplane.gateway.agent.held import (
 )
 from controlplane.gateway.agent.kept import TOMBSTONES, Kept
 from domain import tombstones
-from domain.routing import LISTS, DeltaMisfitError, Document, content_hash
+from domain.config_document import DeltaMisfitError, content_hash
+from domain.routing import LISTS, Document
 from domain.tombstones import Tombstones
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

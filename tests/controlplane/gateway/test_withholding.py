@@ -15,7 +15,7 @@ from controlplane.commands.subscription import CancelSubscription
 from controlplane.gateway import withholding
 from controlplane.gateway.document import snapshot
 from controlplane.store.eventstore import head
-from domain import routing
+from domain import config_document
 from domain.gateway_group import ConfigNotHeldBackError, IntentionInvalidError
 from tests.controlplane.gateway.edge import Client, Provider, serving
 from tests.given import AT, OPERATOR
@@ -85,12 +85,12 @@ async def test_a_product_whose_end_would_empty_a_gateway_is_held_back(
     before = await client.config(token)
 
     await retire(provider, "pets")
-    held = routing.apply(before, await client.config(token, since=before["cursor"]))
+    held = config_document.apply(before, await client.config(token, since=before["cursor"]))
 
     assert slugs(held) == slugs(before)
     assert len(held["subscriptions"]) == SUBSCRIPTIONS + 1
     assert held == await client.config(token)
-    assert routing.content_hash(held) == held["content_hash"]
+    assert config_document.content_hash(held) == held["content_hash"]
 
 
 async def test_revocations_go_at_once_below_what_is_held_back(
@@ -119,8 +119,8 @@ async def test_revocations_go_at_once_below_what_is_held_back(
         ("version", str(provider.ids["pets-version"])),
     }
     assert [(row["id"], row["keys"]) for row in told["subscriptions"]] == [(str(first), [])]
-    now = routing.apply(routing.apply(before, held), told)
-    assert routing.content_hash(now) == told["content_hash"]
+    now = config_document.apply(config_document.apply(before, held), told)
+    assert config_document.content_hash(now) == told["content_hash"]
     assert now == await client.config(token)
 
 

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.routing import ContentHash, DeltaMisfitError, apply, canonical, content_hash, leaf
+from domain.config_document import (
+    ContentHash,
+    DeltaMisfitError,
+    apply,
+    canonical,
+    content_hash,
+    leaf,
+)
 
 GROUP = {"id": "g", "slug": "edge", "environment": "live"}
 HEAD: dict[str, Any] = {"group": GROUP, "full": True, "cursor": "1.5"}
