@@ -16,6 +16,7 @@ from controlplane.http import CONTEXT
 from controlplane.store import UNREACHABLE, Pool
 from controlplane.store.eventstore import recorded
 from domain.aggregate import Aggregate
+from domain.cursor import read_cursor
 
 LIMIT_EVENTS = 1_000
 LIMIT_EVENTS_MAX = 10_000
@@ -25,7 +26,6 @@ PAGE_BYTES = 4 * 2**20
 WRITE_S = 30.0
 """How long a client may take to accept a page."""
 
-_CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 _ENVELOPE = {"originator_id", "originator_version", "originator_topic", "timestamp", "why"}
 _POSITIONS = (
     "SELECT position FROM audit WHERE organization_id = $1 AND position > $2"
@@ -89,15 +89,15 @@ def routes(app: App) -> list[web.RouteDef]:
 
 def _after(request: web.Request, epoch: int) -> int:
     offered = request.query.get("after", f"{epoch}.0")
-    form = _CURSOR.fullmatch(offered)
-    if form is None:
+    cursor = read_cursor(offered)
+    if cursor is None:
         raise web.HTTPBadRequest(text="`after` is a cursor of the audit trail, such as 1.250.")
-    if int(form[1]) != epoch:
+    if cursor.epoch != epoch:
         raise web.HTTPConflict(
-            text=f"The cursor is of epoch {int(form[1])} and this is epoch {epoch}: the database"
+            text=f"The cursor is of epoch {cursor.epoch} and this is epoch {epoch}: the database"
             " was restored or replaced. Begin again, without `after`."
         )
-    return int(form[2])
+    return cursor.position
 
 
 def _limit(request: web.Request) -> int:

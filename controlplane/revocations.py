@@ -11,7 +11,6 @@ again, by ordinary commands, before anything is served.
 import asyncio
 import fcntl
 import os
-import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -39,6 +38,7 @@ from controlplane.store.migrate import migrate
 from controlplane.store.projector import ReadModelsBehindError
 from domain.access_token import AccessToken, TokenRevokedError
 from domain.credential import CredentialRevokedError, CredentialUnknownError
+from domain.cursor import read_cursor
 from domain.developer import Developer, DeveloperForgottenError, DeveloperNotActiveError
 from domain.invitation import Invitation, InvitationNotOpenError
 from domain.subscription import Subscription
@@ -49,7 +49,6 @@ POLL_S = 1.0
 LINE_BYTES = 256 * 2**10
 """More than any line has: a reason of 20,000 characters, each written as an escape."""
 CONNECT_S = 5.0
-_CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 Again: TypeAlias = Callable[[UUID, Mapping[str, Any], str], Command]
 
 TAKEN_AWAY: dict[str, Again] = {
@@ -123,12 +122,12 @@ def lines(file: Iterable[bytes]) -> Iterator[Line]:
             told = orjson.loads(text)
             if told["event"] not in TAKEN_AWAY:
                 continue
-            form = _CURSOR.fullmatch(told["cursor"])
-            if form is None:
+            cursor = read_cursor(told["cursor"])
+            if cursor is None:
                 raise ValueError  # noqa: TRY301  # one message for whatever it is
             organization = UUID(told["why"]["organization"])
             id_, data = UUID(told["id"]), dict(told["data"])
-            yield Line(int(form[1]), int(form[2]), told["event"], id_, organization, data, text)
+            yield Line(*cursor, told["event"], id_, organization, data, text)
         except (ValueError, TypeError, LookupError):
             raise JournalBrokenError(f"Line {number} is none of the audit trail.") from None
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
+from domain.cursor import read_cursor
 from domain.routing import KINDS, LISTS, SUBSCRIPTION, Body, Document
 
 KEY = "key"
@@ -138,7 +139,9 @@ class Tombstones:
 
 def epoch_of(document: Document) -> int:
     """Return the epoch of a document's cursor."""
-    return int(document["cursor"].partition(".")[0])
+    cursor = read_cursor(document["cursor"])
+    assert cursor is not None
+    return cursor.epoch
 
 
 def _keys(row: Body | None) -> dict[str, Body]:

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from controlplane.gateway.document import Cursor
 from controlplane.store import Connection
+from domain.cursor import Cursor
 
 _COLUMNS = (
     "gateway_id, epoch, position, content_hash, diverged, running_since, acknowledged_at,"

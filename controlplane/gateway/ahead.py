@@ -15,10 +15,11 @@ from prometheus_client import Counter
 from controlplane.app import App
 from controlplane.auth import NotAuthenticatedError
 from controlplane.gateway.delivery import Delivery
-from controlplane.gateway.document import Cursor, CursorInvalidError
+from controlplane.gateway.document import CursorInvalidError, cursor_of
 from controlplane.http import CONTEXT
 from controlplane.store.eventstore import head
 from controlplane.store.history import raise_epoch
+from domain.cursor import Cursor
 from domain.signed import UntrustedError, verify
 
 PATH = "/gateway/v1/ahead"
@@ -93,6 +94,6 @@ async def _shown(request: web.Request) -> _Shown:
         slug, id_, cursor = group["slug"], group["id"], document["cursor"]
         if not all(isinstance(text, str) for text in (slug, id_, cursor)):
             raise TypeError  # noqa: TRY301  # one message for whatever it is
-        return _Shown(document, Cursor.parse(cursor, "cursor"), id_, slug)
+        return _Shown(document, cursor_of(cursor, "cursor"), id_, slug)
     except (ValueError, LookupError, TypeError, CursorInvalidError):
         raise web.HTTPBadRequest(text="Show a document of ours, without its rows.") from None

@@ -16,7 +16,6 @@ from aiohttp import web
 from prometheus_client import Gauge
 
 from controlplane.context import Caller
-from controlplane.gateway.document import Cursor
 from controlplane.gateway.mirror import Encoded, Served, wake
 from controlplane.gateway.places import Places
 from controlplane.gateway.poll import Poll
@@ -24,6 +23,7 @@ from controlplane.http import CONTEXT
 from controlplane.store import UnavailableError
 from controlplane.store.projector import ReadModelsBehindError
 from domain.aggregate import Aggregate
+from domain.cursor import Cursor
 
 WAITERS, WAITERS_EACH = 5_000, 100
 """Polls that are held by a process, and for each token."""

@@ -18,7 +18,7 @@ from controlplane.commands import NotFoundError, NotPermittedError
 from controlplane.context import Caller
 from controlplane.gateway.coding import IDENTITY, encoded
 from controlplane.gateway.crowd import WAITERS, Crowds, Held
-from controlplane.gateway.document import Cursor, Document, delta, size_bytes, snapshot
+from controlplane.gateway.document import Document, delta, size_bytes, snapshot
 from controlplane.gateway.keyring import Keyring, Ring
 from controlplane.gateway.mirror import Encoded, Served
 from controlplane.gateway.observations import Observations
@@ -26,6 +26,7 @@ from controlplane.gateway.poll import Poll, Tag
 from controlplane.gateway.unchanged import Unchanged, head_of, takes_it
 from controlplane.http import CONTEXT, request_ids
 from domain.aggregate import Aggregate, DomainError
+from domain.cursor import Cursor
 from domain.gateway import Gateway
 
 TOLD_AT_ONCE = 50

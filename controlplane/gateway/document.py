@@ -1,6 +1,5 @@
 """The documents that gateways receive: snapshots and deltas, spliced from stored bytes."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,34 +8,20 @@ import orjson
 
 from controlplane.gateway.group import Changes, View
 from domain.aggregate import DomainError
+from domain.cursor import Cursor, read_cursor
 from domain.routing import FORMAT, KINDS, LISTS, MAX_STALENESS_S
-
-POSITION_MAX = 2**63 - 1
-_CURSOR = re.compile(r"(\d{1,19})\.(\d{1,19})", re.ASCII)
 
 
 class CursorInvalidError(DomainError):
     """A cursor is what a document or an ETag of ours calls so, such as 1.42."""
 
 
-@dataclass(frozen=True)
-class Cursor:
-    """A position of one epoch; as text it means something to us only."""
-
-    epoch: int
-    position: int
-
-    def __str__(self) -> str:
-        """Return the form in which gateways keep it."""
-        return f"{self.epoch}.{self.position}"
-
-    @classmethod
-    def parse(cls, text: str, about: str) -> "Cursor":
-        """Read a cursor back. Raises CursorInvalidError about the argument that holds it."""
-        form = _CURSOR.fullmatch(text)
-        if form is None or max(map(int, form.groups())) > POSITION_MAX:
-            raise CursorInvalidError(about)
-        return cls(int(form[1]), int(form[2]))
+def cursor_of(text: str, about: str) -> Cursor:
+    """Read a cursor back. Raises CursorInvalidError about the argument that holds it."""
+    found = read_cursor(text)
+    if found is None:
+        raise CursorInvalidError(about)
+    return found
 
 
 @dataclass(frozen=True)

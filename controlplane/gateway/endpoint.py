@@ -1,8 +1,7 @@
 """POST /gateway/graphql: bounds, policies and masked errors around the gateways' schema."""
 
-from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from functools import lru_cache
+from typing import Any
 
 import orjson
 import structlog
@@ -25,6 +24,12 @@ from controlplane.context import Context
 from controlplane.gateway.delivery import Delivery
 from controlplane.gateway.policy import FORBIDDEN, demand, policies, refusal
 from controlplane.gateway.schema import Asked, build
+from controlplane.graphql.graphql_request import (
+    GraphQLRequest,
+    RefusedRequestError,
+    loaded,
+    request_of,
+)
 from controlplane.http import AWAY, CONTEXT
 from controlplane.store import UNREACHABLE
 from domain.aggregate import DomainError
@@ -43,31 +48,15 @@ _CODES: dict[type[Exception], str] = {
 }
 
 
-@dataclass(frozen=True)
-class Question:
-    """The body of a request."""
-
-    query: str
-    variables: dict[str, Any] | None
-    operation: str | None
-
-    @classmethod
-    def of(cls, body: bytes) -> "Question":
-        """Read a body. Raises HTTPBadRequest."""
-        try:
-            said = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            _refuse("The body is not JSON.")
-        if not isinstance(said, dict) or not isinstance(said.get("query"), str):
-            _refuse("The body is a JSON object with the document in query.")
-        variables, operation = said.get("variables"), said.get("operationName")
-        if not isinstance(variables, dict | None) or not isinstance(operation, str | None):
-            _refuse("variables is an object and operationName a string, or null.")
-        return cls(said["query"], variables, operation or None)
-
-
-def _refuse(text: str) -> NoReturn:
-    raise web.HTTPBadRequest(text=text)
+def question(body: bytes) -> GraphQLRequest:
+    """Read the body of a request. Raises HTTPBadRequest."""
+    try:
+        said = loaded(body, "The body")
+        if isinstance(said, dict):
+            return request_of(said)
+    except RefusedRequestError as refused:
+        raise web.HTTPBadRequest(text=refused.errors[0].message) from None
+    raise web.HTTPBadRequest(text="The body is one JSON object.")
 
 
 class Endpoint:
@@ -77,7 +66,7 @@ class Endpoint:
         self._delivery = delivery
         self._schema = build().graphql_schema
         self._policies = policies(self._schema)
-        self._documents: OrderedDict[str, DocumentNode | list[GraphQLError]] = OrderedDict()
+        self._document = lru_cache(DOCUMENTS)(self._read)
 
     async def post(self, request: web.Request) -> web.Response:
         """Answer one operation as GraphQL over HTTP says; 401 without a token."""
@@ -91,7 +80,7 @@ class Endpoint:
         body = await request.read()
         if len(body) > BODY_BYTES:
             raise web.HTTPRequestEntityTooLarge(BODY_BYTES, len(body))
-        result = await self.run(Question.of(body), context)
+        result = await self.run(question(body), context)
         answer: dict[str, Any] = {} if result.data is None else {"data": result.data}
         ran = result.extensions == {"ran": True}
         if ran and result.data is None:
@@ -105,12 +94,12 @@ class Endpoint:
             headers={"Content-Type": f"{_GRAPHQL if strict else _JSON}; charset=utf-8"},
         )
 
-    async def run(self, question: Question, context: Context) -> ExecutionResult:
+    async def run(self, asked: GraphQLRequest, context: Context) -> ExecutionResult:
         """Return what an operation yields; with the extension `ran` if it was begun at all."""
-        document = self._document(question.query)
+        document = self._document(asked.query)
         if isinstance(document, list):
             return ExecutionResult(None, document)
-        operation = get_operation_ast(document, question.operation)
+        operation = get_operation_ast(document, asked.operation_name)
         if operation is None:
             return ExecutionResult(None, [GraphQLError("Say which operation to run.")])
         refused = self._refusal(document, operation, context)
@@ -120,8 +109,8 @@ class Endpoint:
             self._schema,
             document,
             context_value=Asked(context, self._delivery),
-            variable_values=question.variables,
-            operation_name=question.operation,
+            variable_values=asked.variables,
+            operation_name=asked.operation_name,
         )
         if not isinstance(result, ExecutionResult):
             result = await result
@@ -137,18 +126,8 @@ class Endpoint:
         needed = demand(self._schema, self._policies, document, operation)
         return refusal(needed, context.caller.permissions)
 
-    def _document(self, query: str) -> DocumentNode | list[GraphQLError]:
-        """Return a valid document, or what is wrong with it; both are remembered."""
-        known = self._documents.get(query)
-        if known is None:
-            known = self._documents[query] = self._read(query)
-            if len(self._documents) > DOCUMENTS:
-                self._documents.popitem(last=False)
-        else:
-            self._documents.move_to_end(query)
-        return known
-
     def _read(self, query: str) -> DocumentNode | list[GraphQLError]:
+        """Return a valid document, or what is wrong with it; both are remembered."""
         try:
             _check_size(query)
             document = parse(query)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from controlplane.gateway.acknowledgement import Heard, gateways
-from controlplane.gateway.document import Cursor
 from controlplane.store import Connection
+from domain.cursor import Cursor
 
 # Rows are locked in one order. What is the same as before is no write, nor is what was said before
 # what is known: a process may be slow. An Envoy that starts runs nothing, whatever it ran before.

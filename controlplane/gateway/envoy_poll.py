@@ -7,9 +7,10 @@ from ipaddress import ip_address
 
 from aiohttp import web
 
-from controlplane.gateway.document import Cursor
+from controlplane.gateway.document import cursor_of
 from controlplane.gateway.offered import Part
 from controlplane.gateway.renderers.envoy_resource import FILTERS, KINDS, ROUTES
+from domain.cursor import Cursor
 
 HEAD_BYTES, TAIL_BYTES = 1_000, 16 * 2**10
 """Where in a poll of 77 KB the versions and names are; between them Envoy lists its extensions."""
@@ -59,6 +60,6 @@ class Poll:
                 said, runs, at = (
                     (each or b"").decode() for each in (version.groups() if version else (b"",) * 3)
                 )
-                held = (Cursor.parse(at, "version_info"),) if at else ()
+                held = (cursor_of(at, "version_info"),) if at else ()
                 return cls((word, name), runs, said, held, host, port)
         raise web.HTTPBadRequest(text="listen in the metadata of the node is an address and port.")

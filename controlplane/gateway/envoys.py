@@ -15,13 +15,13 @@ import structlog
 from prometheus_client import Counter
 
 from controlplane.context import Caller
-from controlplane.gateway.document import Cursor
 from controlplane.gateway.envoy_parts import EnvoyRuns
 from controlplane.gateway.envoy_poll import Poll
 from controlplane.gateway.mirror import Served
 from controlplane.gateway.observations import Observations
 from controlplane.gateway.offered import Offered, Part
 from controlplane.store import UnavailableError
+from domain.cursor import Cursor
 
 log = structlog.get_logger()
 GATEWAYS = 10_000

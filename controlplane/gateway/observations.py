@@ -16,11 +16,11 @@ from controlplane.context import Caller
 from controlplane.gateway import acknowledgement, envoy_parts
 from controlplane.gateway.acknowledgement import Acknowledgement, Heard, Rejects, Runs
 from controlplane.gateway.coalesced import Coalesced
-from controlplane.gateway.document import Cursor
 from controlplane.gateway.envoy_parts import EnvoyRuns, PartRuns
 from controlplane.gateway.mirror import Served
 from controlplane.store import UnavailableError
 from domain.aggregate import DomainError
+from domain.cursor import Cursor
 
 log = structlog.get_logger()
 REASON_CHARS = 1_000

@@ -13,12 +13,12 @@ import orjson
 import structlog
 from prometheus_client import Counter
 
-from controlplane.gateway.document import Cursor
 from controlplane.gateway.group import Changes
 from controlplane.gateway.mirror import Served
 from controlplane.gateway.renderers import Memo, RenderedInvalidError, Site, envoy
 from controlplane.gateway.renderers.envoy_keys import SHARDS
 from controlplane.gateway.renderers.envoy_resource import LISTENERS, Resources
+from domain.cursor import Cursor
 from domain.routing import LISTS, SUBSCRIPTION, Body
 from domain.unserved import Unserved
 

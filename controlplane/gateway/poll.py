@@ -7,7 +7,8 @@ from typing import NamedTuple
 from aiohttp import web
 
 from controlplane.gateway.coding import GZIP, ZSTD, preferred
-from controlplane.gateway.document import Cursor, CursorInvalidError
+from controlplane.gateway.document import CursorInvalidError, cursor_of
+from domain.cursor import Cursor
 
 WAIT_MAX_S = 60
 _WAIT = re.compile(r"\d{1,2}(\.\d{1,3})?", re.ASCII)
@@ -53,7 +54,7 @@ class Poll:
         if not _WAIT.fullmatch(wait) or float(wait) > WAIT_MAX_S:
             raise web.HTTPBadRequest(text=f"wait is 0 to {WAIT_MAX_S} seconds.")
         try:
-            since = Cursor.parse(query["since"], "since") if "since" in query else None
+            since = cursor_of(query["since"], "since") if "since" in query else None
         except CursorInvalidError as error:
             raise web.HTTPBadRequest(text=f"since: {error}") from None
         tags = tuple(_tags(headers.get("If-None-Match", "")))
@@ -66,7 +67,7 @@ def _tags(header: str) -> "list[Tag]":
     tags = []
     for cursor, ring_id in _ETAG.findall(header):
         try:
-            tags.append(Tag(Cursor.parse(cursor, "If-None-Match"), ring_id))
+            tags.append(Tag(cursor_of(cursor, "If-None-Match"), ring_id))
         except CursorInvalidError:
             continue
     return tags

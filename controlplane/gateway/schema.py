@@ -13,7 +13,7 @@ from graphene_directives import build_schema
 
 from controlplane.context import Context
 from controlplane.gateway.delivery import Delivery
-from controlplane.gateway.document import Cursor, Document
+from controlplane.gateway.document import Document, cursor_of
 from controlplane.gateway.policy import COST, SCOPE, cost, scope
 from domain.aggregate import DomainError
 from domain.routing import PLAN, PRODUCT, SUBSCRIPTION, VERSION
@@ -137,7 +137,7 @@ class Query(graphene.ObjectType):
         """Return a delta since the cursor if that is smaller, or a snapshot."""
         asked: Asked = info.context
         caller = asked.context.caller
-        cursor = None if since is None else Cursor.parse(since, "since")
+        cursor = None if since is None else cursor_of(since, "since")
         held = () if cursor is None else (cursor,)
         served = await asked.delivery.served(caller, group, held)
         return _fields(await asked.delivery.document(caller, served, cursor))
@@ -205,7 +205,7 @@ class Mutation(graphene.ObjectType):
         """Keep the acknowledgement and compare it with the configuration now."""
         asked: Asked = info.context
         caller = asked.context.caller
-        cursor, content_hash = Cursor.parse(input["cursor"], "cursor"), input["content_hash"]
+        cursor, content_hash = cursor_of(input["cursor"], "cursor"), input["content_hash"]
         if not _HASH.fullmatch(content_hash):
             raise ContentHashInvalidError("content_hash")
         served = await asked.delivery.served(caller, None, (cursor,))
@@ -237,7 +237,7 @@ class Mutation(graphene.ObjectType):
     ) -> dict[str, Any]:
         """Keep the error; what the gateway runs stays what it acknowledged."""
         asked: Asked = info.context
-        caller, cursor = asked.context.caller, Cursor.parse(input["cursor"], "cursor")
+        caller, cursor = asked.context.caller, cursor_of(input["cursor"], "cursor")
         await asked.delivery.served(caller, None, (cursor,))
         at = await asked.delivery.observations.rejected(caller, cursor, input["reason"])
         return {"cursor": str(cursor), "reported_at": at.isoformat()}

@@ -118,7 +118,7 @@ class Enforced:
         organization_id, group_id = self.asked.organization_id, str(self.asked.group_id)
         try:
             view = await info.context.app.mirrors.as_of(
-                organization_id, group_id, self.run.cursor.number
+                organization_id, group_id, self.run.cursor.position
             )
         except NotFoundError:
             return False
@@ -173,7 +173,7 @@ class EnforcedQueries:
             at=at,
             certainty=certainty,
             run=run,
-            enforced=await verdict(info, asked, run.cursor.number, at)
+            enforced=await verdict(info, asked, run.cursor.position, at)
             if run is not None and known
             else None,
             decided=await verdict(info, asked, decided, at),

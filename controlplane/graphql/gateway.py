@@ -95,7 +95,7 @@ class Gateway(Node):
         run = (await observed.seen(info, self.key)).run
         if run is None or run.cursor.epoch != info.context.app.epoch:
             return None
-        return await observed.behind(info, self.group_key, run.cursor.number)
+        return await observed.behind(info, self.group_key, run.cursor.position)
 
     @strawberry.field
     async def last_error(self, info: Info) -> GatewayError | None:

@@ -112,7 +112,7 @@ class Request:
                 f"Position {position} is of epoch {position.epoch}, and this is epoch"
                 f" {self.app.epoch}: the history was restored or moved. Read anew.",
             )
-        return position.number
+        return position.position
 
     def loaded(
         self,

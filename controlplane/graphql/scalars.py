@@ -3,35 +3,28 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple, NewType
+from typing import Any, NewType
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
+from domain.cursor import Cursor, read_cursor
+
 BIGINT_MAX = 2**63 - 1
 INSTANT_CHARS = 40
-_POSITION = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
 
 
-class Position(NamedTuple):
-    """A place in the history of one epoch: the number of the last event before it."""
-
-    epoch: int
-    number: int
-
-    def __str__(self) -> str:
-        """Return the form in which clients keep it."""
-        return f"{self.epoch}.{self.number}"
+Position = Cursor
 
 
-def read_position(value: object) -> Position:
+def read_position(value: object) -> Cursor:
     """Return the position that a client kept. Raises GraphQLError."""
-    form = _POSITION.fullmatch(value) if isinstance(value, str) else None
-    if form is None:
+    cursor = read_cursor(value) if isinstance(value, str) else None
+    if cursor is None:
         raise GraphQLError("A Position is a string that the control plane gave out, as 1.42.")
-    return Position(int(form[1]), int(form[2]))
+    return cursor
 
 
 def _read_decimal(value: object) -> Decimal:

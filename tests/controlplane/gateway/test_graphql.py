@@ -16,7 +16,7 @@ from graphql import (
 from controlplane import gateway
 from controlplane.app import App
 from controlplane.gateway import acknowledgement
-from controlplane.gateway.document import Cursor
+from controlplane.gateway.document import cursor_of
 from controlplane.gateway.endpoint import Endpoint
 from controlplane.gateway.policy import BUDGET, COST, SCOPE, Policy, cost, policies, scope
 from controlplane.gateway.schema import Query, build, sdl
@@ -90,7 +90,7 @@ async def test_an_acknowledgement_takes_the_place_of_the_gateways_earlier_one(
     async with provider.app.services.pool.acquire() as connection:
         latest = await acknowledgement.latest(connection, organization, [gateway_id])
         elsewhere = await acknowledgement.latest(connection, gateway_id, [gateway_id])
-    assert latest[gateway_id].cursor == Cursor.parse(polled["cursor"], "")
+    assert latest[gateway_id].cursor == cursor_of(polled["cursor"], "")
     assert latest[gateway_id].content_hash == "0" * 64
     assert elsewhere == {}
 
@@ -214,7 +214,7 @@ async def test_a_body_that_is_no_question_is_a_bad_request(client: Client, owner
     headers = {"Authorization": f"Bearer {owner}", "Content-Type": "application/json"}
     bodies: list[bytes] = [
         b"", b"1", b"null", b'"x"', b"[]", b"{}", b"\xff", b"{", b"[" * 5_000, b"9" * 5_000,
-        b'{"query": 1}', b'{"query": "{a}", "variables": []}',
+        b'{"query": 1}', b'{"query": ""}', b'{"query": "{a}", "variables": []}',
         b'{"query": "{a}", "operationName": 1}', b'[{"query": "{a}"}]', b'{"query": "\\ud800"}',
     ]  # fmt: skip
     for body in bodies:
@@ -236,7 +236,6 @@ async def test_documents_that_are_hostile_or_wrong_are_refused_quickly(
 ) -> None:
     began = asyncio.get_running_loop().time()
     for query in (
-        "",
         "{",
         "{ nothing }",
         "{ __typename " * 30 + "}" * 30,
@@ -308,4 +307,4 @@ async def test_documents_seen_before_are_not_read_again(client: Client) -> None:
     for nth in range(300):
         endpoint._document(f"{{ a{nth}: __typename }}")  # noqa: SLF001  # its bound
 
-    assert len(endpoint._documents) == 256  # noqa: SLF001
+    assert endpoint._document.cache_info().currsize == 256  # noqa: SLF001

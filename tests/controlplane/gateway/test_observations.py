@@ -16,11 +16,11 @@ from controlplane.commands.gateway import DrainGateway, ReinstateGateway
 from controlplane.context import Caller
 from controlplane.gateway import coalesced
 from controlplane.gateway.acknowledgement import Heard, Runs
-from controlplane.gateway.document import Cursor
 from controlplane.gateway.observations import REASON_CHARS, Observations
 from controlplane.settings import Settings
 from controlplane.store import UnavailableError
 from domain.access_token import Role
+from domain.cursor import Cursor
 from tests.controlplane.gateway.edge import Client, Provider
 from tests.given import OWNER
 
