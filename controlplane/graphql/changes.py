@@ -185,4 +185,4 @@ def _about(kinds: tuple[Kind[Any], ...], answer: Answer) -> tuple[Kind[Any], Key
             found = kind.key_in(event)
             if found is not None:
                 return kind, (UUID(event.why["organization"]), *found)
-    raise AssertionError(f"No event of the command is about {kinds}.")
+    raise AssertionError(f"No event is about any of {[kind.name for kind in kinds]}.")
