@@ -6,6 +6,7 @@ from controlplane.gateway.agent.envoy import Envoy
 from controlplane.gateway.agent.held import Held
 from controlplane.gateway.renderers import Site, envoy
 from domain import routing
+from domain.config_document import content_hash
 from tests.gateways.real_envoy import gateway, upstream
 from tests.gateways.sold import Sold
 
