@@ -22,6 +22,8 @@ from domain.subscription_life import (
     expiry,
 )
 
+TRIAL_DAYS_MAX = 3_650
+
 
 def revision(said: str) -> str:
     """Return a revision of terms, "" for none. Raises TermsRevisionInvalidError."""
@@ -71,7 +73,7 @@ class Subscription(SubscriptionLife):
             team_id=team_id,
             plan_id=plan_id,
             plan_version=plan_version,
-            trial_days=trial_days,
+            trial_days=None if trial_days is None else min(trial_days, TRIAL_DAYS_MAX),
             comment=text.prose(comment, "comment"),
         )
 

@@ -17,7 +17,7 @@ from domain.application import Application
 from domain.plan import Plan
 from domain.plan_life import PlanNotForTeamError
 from domain.plan_terms import Approval
-from domain.subscription import Subscription
+from domain.subscription import TRIAL_DAYS_MAX, Subscription
 from domain.subscription_life import TermsNotAcceptedError
 
 
@@ -165,7 +165,7 @@ class TransferSubscription(SubscriptionCommand):
         if expires_at is None and self.plan_id == subscription.plan_id:
             expires_at = subscription.expires_at
         elif expires_at is None and (days := plan.conditions()[1]) is not None:
-            expires_at = work.at + timedelta(days=days)
+            expires_at = work.at + timedelta(days=min(days, TRIAL_DAYS_MAX))
         subscription.transfer(
             plan_id=self.plan_id,
             plan_version=number,
