@@ -13,7 +13,8 @@ from domain.sealed import Sealed
 
 MAIL = "mail"
 _BLUR = (
-    "UPDATE commands SET request_hash = '' FROM stored_events AS s"
+    "UPDATE commands SET request_hash = '',"
+    " key = replace(key, encode(request_hash, 'hex'), position::text) FROM stored_events AS s"
     " WHERE (s.originator_id = $2 OR s.originator_id IN (SELECT id FROM invitation"
     " WHERE organization_id = $1 AND developer_id = $2)) AND s.originator_version = 1"
     " AND organization = $1::text AND position >= s.notification_id"
@@ -34,8 +35,8 @@ async def erase(services: Services, organization_id: UUID, person_id: UUID, mail
     """Make name and mail of a person unreadable for ever, and the address usable again.
 
     The hash of the command that registered or invited them, by which a retry is recognised for
-    a day, is of name and mail in the clear: it is blurred, and a retry refused as another
-    request. Raises UnavailableError.
+    a day, is of name and mail in the clear: it is blurred, also in a visitor's key. A retry is
+    refused as another request, a visitor's is a new one. Raises UnavailableError.
     """
     address = await _held(services, organization_id, person_id, mail)
     async with services.lend() as connection:

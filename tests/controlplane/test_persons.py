@@ -165,8 +165,12 @@ async def test_a_forgotten_person_is_readable_nowhere(
         assert not hashes & {invite.request_hash(), accept.request_hash()}
         told = await everything_told(app) + repr(logs) + caplog.text
         told += repr(forgotten.outcome) + repr(replay.outcome)
-        for command, asking in ((invite, OWNER), (accept, VISITOR)):
-            with pytest.raises(IdempotencyKeyReusedError) as refused:
+        refusals: dict[Command, tuple[Caller, type[DomainError]]] = {
+            invite: (OWNER, IdempotencyKeyReusedError),
+            accept: (VISITOR, InvitationNotOpenError),
+        }
+        for command, (asking, refusal) in refusals.items():
+            with pytest.raises(refusal) as refused:
                 await do(app, command, asking)
             told += str(refused.value)
         for clear in CLEAR:
@@ -320,6 +324,29 @@ async def test_a_developers_own_token_can_be_issued_by_the_owner(app: App) -> No
     command: Command = IssueToken(**issue, team_id=there.other_team, developer_id=there.admin)
     with pytest.raises(DomainError):
         await do(app, command)
+
+
+async def test_of_who_registered_and_is_forgotten_no_key_has_the_hash_of_name_and_mail(
+    app: App,
+) -> None:
+    await world(app)
+    register = RegisterSelf(team_name="Cobol", name=NAME, mail=MAIL, idempotency_key="1")
+    registered = await do(app, register, VISITOR)
+    again = await do(app, register, VISITOR)
+    assert (again.outcome.repeated, again.outcome.position) == (True, registered.outcome.position)
+    (id_,) = (
+        each.originator_id
+        for each in registered.outcome.events
+        if isinstance(each, Developer.Registered)
+    )
+    keys = "SELECT string_agg(key || encode(request_hash, 'hex'), ' ') FROM commands"
+    assert register.request_hash().hex() in await app.services.pool.fetchval(keys)
+
+    for _ in range(2):  # what was cut short is done again
+        await do(app, ForgetPerson(developer_id=id_, idempotency_key="forget"))
+        assert register.request_hash().hex() not in await app.services.pool.fetchval(keys)
+    anew = await do(app, register, VISITOR)
+    assert not anew.outcome.repeated
 
 
 async def test_registered_by_the_provider_they_are_forgotten_too(app: App) -> None:

@@ -3,16 +3,17 @@
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from controlplane.gateway.renderers import problems
+from controlplane.gateway.renderers import Memo, Site, envoy, problems
 from controlplane.gateway.renderers.envoy_plans import BODY_BYTES, FIELDS
 from controlplane.gateway.renderers.problems import Problem
 from domain.plan_terms import Override, RateLimit
 from tests.gateways.envoy_edge import NAMES, Edge, serving
-from tests.gateways.real_envoy import Answer
-from tests.gateways.sold import auth, id_of, limit, override
+from tests.gateways.real_envoy import Answer, gateway
+from tests.gateways.sold import Sold, auth, id_of, limit, override
 
 SHOP = str(id_of("shop"))
 PATH, PROBE = "/shop/v1", "/shop/probe/v1/probe"
@@ -245,3 +246,30 @@ def test_in_no_window_are_there_more_than_the_bound(edge: Edge) -> None:
 
     assert max(sum(at <= each < at + 2 for each in passed) for at in passed) <= 12
     assert len(passed) >= 6 + 6 * 5 / 2 - 3
+
+
+def test_an_envoy_takes_many_plans_that_limit_fields_of_an_api_of_many_versions(
+    tmp_path: Path,
+) -> None:
+    """A function of a script has at most 65,536 constants, and plans with subscribers stay."""
+    fields = [f"Query.f{nth}" for nth in range(200)]
+
+    def rendered(versions: int, plans: int, site: Site) -> dict[str, bytes]:
+        sold = Sold()
+        shop = sold.product("shop")
+        for number in range(1, versions + 1):
+            said = {"kind": "GRAPHQL", "number": f"{number}.0.0"}
+            sold.version(shop, "http://127.0.0.1:1", fields, **said)
+        own = [override(shop, each, limit(2, 60)) for each in fields]
+        for nth in range(plans):
+            sold.plan(f"plan {nth}", shop, overrides=own)
+        return envoy.render(sold.snapshot(), site, Memo()).files
+
+    with gateway(tmp_path) as running:
+        site = Site(str(tmp_path), listen_port=running.port)
+        one, many = (len(rendered(versions, 1, site)["plans.json"]) for versions in (1, 20))
+        assert many < one + 20 * 100  # a version names its API, and does not repeat its limits
+        running.put(rendered(20, 170, site))
+        running.put(envoy.bootstrap(site))
+        running.start()
+        assert running.post("/shop/v1", b"").status == 401

@@ -45,6 +45,7 @@ from controlplane.gateway.renderers import (
 from controlplane.gateway.renderers.envoy_keys import Keys
 from controlplane.gateway.renderers.envoy_listener import bootstrap, listener, shard
 from controlplane.gateway.renderers.envoy_plans import (
+    apis_of,
     fields_limited,
     limits_filter,
     plans_filter,
@@ -131,8 +132,9 @@ def _catalogue(
     versions = {row["id"]: row for row in snapshot["versions"]}
     routed = routing(products, versions, snapshot["group"]["environment"], site)
     tokens, refused = tokens_filter(plans, site)
-    fields = fields_limited(plans, versions)
-    filters = [tokens, plans_filter(plans, fields), limits_filter(plans, fields)]
+    apis = apis_of(versions)
+    fields = fields_limited(plans, versions, apis)
+    filters = [tokens, plans_filter(plans, fields, apis), limits_filter(plans, fields)]
     made = [
         listeners(site),
         resources(CLUSTERS, "", routed.clusters),

@@ -1,7 +1,7 @@
 
 -- Decides: whose call it is, whether the plan has the product, and which limits count it.
 -- PLANS: the products of a plan, the name of its limits, and those of operations with their own;
--- of fields of a GraphQL API also how many calls there are at most at once.
+-- of fields of a GraphQL API (APIS: that of a version) also how many calls there are at most at once.
 -- FIELDS: how many of these fields a call may ask for; asked_for: which it does (envoy_fields.lua).
 -- KEYLESS: the plan by which calls without a key to a product are let in.
 -- NO_LIMIT: what the filter that counts says of calls that nothing counts.
@@ -36,7 +36,8 @@ local function count_fields(handle, own)
 end
 
 local function count(handle, plan, product, version, route, caller)
-  local limits, own = plan.overrides[product .. " " .. route] or plan.limits, plan.fields[version]
+  local limits = plan.overrides[product .. " " .. route] or plan.limits
+  local own = plan.fields[APIS[version]]
   if own and not count_fields(handle, own) then limits = nil end
   local headers = handle:headers()
   if limits then headers:replace("x-gate-limits", limits) end

@@ -31,7 +31,7 @@ LEEWAY_S = 30
 _ID = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
 _FIELD = re.compile(r"(Query|Mutation|Subscription)\.[_A-Za-z][_0-9A-Za-z]*", re.ASCII)
 Fields: TypeAlias = Mapping[str, Mapping[str, list[tuple[int, Body]]]]
-"""Which overrides limit fields, with their place among all, by the plan and by the version."""
+"""Which overrides limit fields, with their place among all, by the plan and by the API."""
 ALWAYS = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
 
 
@@ -52,16 +52,21 @@ _PROBLEMS = "".join(
 )
 
 
-def plans_filter(plans: Mapping[str, Body], fields: "Fields") -> Message:
-    """Return the filter that decides."""
+def plans_filter(plans: Mapping[str, Body], fields: Fields, apis: Mapping[str, str]) -> Message:
+    """Return the filter that decides; `apis` says of which API a version is."""
+    # Each in a function of its own: one has at most 65,536 constants.
     known = "".join(
-        f"[{_text(id_)}]={_plan(row, fields[id_])},\n" for id_, row in sorted(plans.items())
+        f"[{_text(id_)}]=(function() return {_plan(row, fields[id_])} end)(),\n"
+        for id_, row in sorted(plans.items())
     )
+    limited = set().union(*fields.values())
+    read = "".join(f"[{_text(id_)}]={_text(api)}," for id_, api in apis.items() if api in limited)
     open_to_all = "".join(
         f"[{_text(product)}]={_text(plan)},\n"
         for product, plan in sorted(keyless(plans.values()).items())
     )
     tables = f"local PLANS = {{\n{known}}}\nlocal KEYLESS = {{\n{open_to_all}}}\n"
+    tables += f"local APIS = {{{read}}}\n"
     tables += f'local NO_LIMIT = "{CALLS_MAX}"\n'
     tables += f"local CHALLENGE = '{problems.CHALLENGE}'\nlocal PROBLEMS = {{\n{_PROBLEMS}}}\n"
     if any(fields.values()):
@@ -81,8 +86,8 @@ def _plan(row: Body, fields: Mapping[str, list[tuple[int, Body]]]) -> str:
     )
     limits = _text(row["id"]) if row["rate_limit"] else "nil"
     limited = "".join(
-        f"[{_text(version)}]={{{''.join(_field(row, *each) for each in found)}}},"
-        for version, found in fields.items()
+        f"[{_text(api)}]={{{''.join(_field(row, *each) for each in found)}}},"
+        for api, found in fields.items()
     )
     own = f"overrides={{{overrides}}},fields={{{limited}}}"
     return f"{{products={{{products}}},limits={limits},{own}}}"
@@ -108,19 +113,26 @@ def _text(id_: str) -> str:
     return f'"{id_}"'
 
 
-def fields_limited(plans: Mapping[str, Body], versions: Mapping[str, Body]) -> Fields:
-    """Return the limits of fields of GraphQL APIs, whose calls have to be read."""
-    apis = [
-        (id_, row["product"], fields)
-        for id_, row in sorted(versions.items())
-        if (fields := graphql_fields(row, versions.values()))
-    ]
+def apis_of(versions: Mapping[str, Body]) -> dict[str, str]:
+    """Return of which GraphQL API a version is: its API goes by the id of one of its versions."""
+    found: dict[tuple[str, str], str] = {}
     return {
-        id_: {
-            version: found
-            for version, product, fields in apis
-            if (found := limited_fields(plan, product, fields))
-        }
+        id_: found.setdefault((row["product"], row["api"]), id_)
+        for id_, row in sorted(versions.items())
+        if row["kind"] == "GRAPHQL"
+    }
+
+
+def fields_limited(
+    plans: Mapping[str, Body], versions: Mapping[str, Body], apis: Mapping[str, str]
+) -> Fields:
+    """Return the limits of fields of GraphQL APIs, whose calls have to be read."""
+    fields = {
+        api: (versions[api]["product"], graphql_fields(versions[api], versions.values()))
+        for api in sorted(set(apis.values()))
+    }
+    return {
+        id_: {api: found for api, each in fields.items() if (found := limited_fields(plan, *each))}
         for id_, plan in plans.items()
     }
 
