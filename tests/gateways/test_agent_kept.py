@@ -1,6 +1,7 @@
 """What an agent holds outlives it: nothing that was taken away is given back by a restart."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from controlplane.gateway.agent import files
 from controlplane.gateway.agent.agent import Agent
 from controlplane.gateway.agent.envoy import Envoy
 from controlplane.gateway.agent.files import FileUnusableError
-from controlplane.gateway.agent.kept import JOURNAL, Kept
+from controlplane.gateway.agent.kept import JOURNAL, SNAPSHOT, Kept
 from controlplane.gateway.agent.source import Source
 from controlplane.gateway.agent.status import Status
 from controlplane.gateway.agent.trust import Trust
@@ -205,3 +206,19 @@ def test_a_file_that_is_no_json_object_says_so(tmp_path: Path) -> None:
             path.write_text(content)
         with pytest.raises(FileUnusableError, match=r"file\.json"):
             files.read(path)
+
+
+def test_what_a_crash_left_of_a_file_is_gone_after_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crashes(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", crashes)
+    with pytest.raises(KeyboardInterrupt):
+        files.write(tmp_path / SNAPSHOT, b"half of it")
+    assert len(list(tmp_path.iterdir())) == 1
+
+    kept = Kept(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert list(kept.documents()) == []

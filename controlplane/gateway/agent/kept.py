@@ -25,8 +25,9 @@ class Kept:
     """A directory with what an agent held last."""
 
     def __init__(self, folder: Path) -> None:
-        """Use a directory, which is made if it is not there."""
+        """Use a directory, which is made if it is not there; nobody else writes to it."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.remove_all(folder.glob(".*.new"))  # what crashes left of large files
         self._snapshot, self._journal = folder / SNAPSHOT, folder / JOURNAL
         self._tombstones = folder / TOMBSTONES
         self._deltas, self._end = 0, 0

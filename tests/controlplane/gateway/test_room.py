@@ -9,7 +9,7 @@ from aiohttp import ClientResponse
 
 from controlplane.app import App
 from controlplane.commands.organization import EstablishOrganization
-from controlplane.gateway import recent
+from controlplane.gateway import recent, rows
 from domain.access_token import Role
 from tests.controlplane.gateway.edge import Client, Provider, serving
 from tests.given import OPERATOR, caller
@@ -138,3 +138,14 @@ async def test_an_envoy_of_a_group_that_was_forgotten_is_told(
     async with asyncio.timeout(5):
         status, newer = await poll
     assert (status, newer != version) == (200, True)
+
+
+async def test_who_waits_is_told_when_more_has_changed_than_is_followed(
+    app: App, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider, token = await selling(app, 0)
+    poll = await waiting(client, token)
+    monkeypatch.setattr(rows.changed_since, "__defaults__", (1,))
+    await provider.product("pets")
+    assert await told([poll]) == [200]
+    assert (await client.config(token))["products"]
