@@ -22,7 +22,7 @@ from tests.faults.proxy import Proxy, proxied
 from tests.given import OWNER
 
 BUDGET_S = 1.0  # in which a busy machine answers, too
-SLACK_S = 1.0  # for the machine
+SLACK_S = 2.0  # for the machine
 ROUNDS = 2
 SETTINGS = Settings(database_budget_s=BUDGET_S)
 
