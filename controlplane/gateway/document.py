@@ -13,7 +13,7 @@ from domain.routing import FORMAT, KINDS, LISTS, MAX_STALENESS_S
 
 
 class CursorInvalidError(DomainError):
-    """A cursor is what a document or an ETag of ours calls so, such as 1.42."""
+    """A cursor is what a document calls so, such as 1.42: of an ETag all before the hyphen."""
 
 
 def cursor_of(text: str, about: str) -> Cursor:
