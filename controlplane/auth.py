@@ -175,6 +175,12 @@ def caller_of(token: AccessToken) -> Caller:
     )
 
 
+def needs(permission: str) -> str:
+    """Return a sentence that says which permission it takes, and which roles have it."""
+    roles = [role.value for role, held in PERMISSIONS.items() if permission in held]
+    return f"It needs {permission}, which {', '.join(roles) or 'no role'} may."
+
+
 def visitor(organization_id: UUID) -> Caller:
     """Return a caller who is about to join a team of an organization, and not known yet."""
     return Caller(organization_id, "visitor", "person", "portal", None, JOINING)

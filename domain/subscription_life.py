@@ -30,6 +30,15 @@ class SubscriptionState(Enum):
 RUNNING = frozenset({SubscriptionState.ACTIVE, SubscriptionState.SUSPENDED})
 OPEN = RUNNING | {SubscriptionState.PENDING}
 FINAL = frozenset({SubscriptionState.REJECTED, SubscriptionState.CANCELLED})
+WAYS_ON = {
+    SubscriptionState.PENDING: "its provider accepts it first",
+    SubscriptionState.ACTIVE: "nothing stands in the way of calls",
+    SubscriptionState.REJECTED: "request another one",
+    SubscriptionState.SUSPENDED: "its provider resumes it first",
+    SubscriptionState.CANCELLED: "request another one",
+    SubscriptionState.EXPIRED: "its provider reinstates it first",
+}
+"""What somebody can do who is refused because of the state."""
 
 
 def effective(state: SubscriptionState, ends: datetime | None, at: datetime) -> SubscriptionState:
@@ -130,7 +139,7 @@ class SubscriptionLife(CredentialHolder):
         Raises SubscriptionNotRunningError, ExpiryPastError, ProseInvalidError.
         """
         if self.at(at) not in RUNNING:
-            raise SubscriptionNotRunningError
+            raise SubscriptionNotRunningError(None, self._way_on(at))
         said = text.prose(comment, "comment")
         self.emit(self.ExpiryScheduled, at, why, expires_at=expiry(expires_at, at), comment=said)
 
@@ -169,9 +178,12 @@ class SubscriptionLife(CredentialHolder):
             raise SubscriptionOverError
         self.emit(self.Cancelled, at, why)
 
+    def _way_on(self, at: datetime) -> str:
+        return f"It is {self.at(at).value}: {WAYS_ON[self.at(at)]}."
+
     def _require_active(self, at: datetime) -> None:
         if self.at(at) is not SubscriptionState.ACTIVE:
-            raise SubscriptionNotActiveError
+            raise SubscriptionNotActiveError(None, self._way_on(at))
 
     @dataclass(frozen=True)
     class Suspended(Aggregate.Event):

@@ -66,6 +66,7 @@ def import_(
 
 
 async def _import(spec: str, organization: str | None, target: "Target") -> None:
+    from controlplane.global_id import global_id
     from controlplane.importing import fetch, import_document
 
     began = time.monotonic()
@@ -87,7 +88,9 @@ async def _import(spec: str, organization: str | None, target: "Target") -> None
         f" {operations}, {len(document):,} bytes,"
         f" read in {fetched - began:.1f} s and defined in {done - opened:.1f} s."
     )
-    typer.echo(f"product {imported.product_id}\nversion {imported.version_id}")
+    product, version = imported.product_id, imported.version_id
+    typer.echo(f"product {global_id('ApiProduct', (product,))}")
+    typer.echo(f"version {global_id('ApiVersion', (version,))}")
     if not target.upstreams:
         progress("Gateways do not serve it, since it has no upstream: chooseUpstream gives it one.")
     unknown = sorted({each.environment for each in target.upstreams} - environments)

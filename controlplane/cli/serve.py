@@ -1,5 +1,6 @@
 """`controlplane serve`."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,7 +59,8 @@ def serve(
     from controlplane.serving import serve as run
 
     settings = load_settings(workers=workers, host=host, port=port, data_dir=data_dir)
-    announce = announce_to_programs if json else announce_to_people
+    to_people = partial(announce_to_people, graphiql=settings.graphiql)
+    announce = announce_to_programs if json else to_people
     loop.run(run(Service(settings, demo, announce, progress)))
 
 
@@ -78,7 +80,7 @@ def announce_to_programs(announced: "Announcement") -> None:
     typer.echo(orjson.dumps(found).decode())
 
 
-def announce_to_people(announced: "Announcement") -> None:
+def announce_to_people(announced: "Announcement", *, graphiql: bool) -> None:
     """Print where everything is, and what can be tried at once."""
     url, tokens = announced.url, announced.tokens
     lines = [
@@ -88,6 +90,7 @@ def announce_to_people(announced: "Announcement") -> None:
         f"  portals and administrators  {announced.graphql}",
         f"  gateways                    {announced.gateway_graphql}",
         f"  HTTP routes                 {url}/openapi.json",
+        *([f"  a page to try them          {url}/graphiql"] if graphiql else ()),
         "",
     ]
     if tokens is None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from controlplane.auth import JOINING
+from controlplane.auth import JOINING, needs
 from controlplane.commands.unit_of_work import NotFoundError, UnitOfWork, VersionChangedError
 from controlplane.context import INSTALLATION, Context
 from controlplane.store.eventstore import Outcome
@@ -115,7 +115,7 @@ async def execute(command: Command, context: Context, *, dry_run: bool = False) 
     UnavailableError.
     """
     if command.permission not in context.caller.permissions:
-        raise NotPermittedError(None, f"It needs {command.permission}.")
+        raise NotPermittedError(None, needs(command.permission))
     why = context.why(reason=text.prose(command.reason, "reason"))
     receipt = _receipt(command, why)
     across = command.across and context.caller.organization_id == INSTALLATION

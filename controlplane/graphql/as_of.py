@@ -46,7 +46,18 @@ async def look_back(info: Info, as_of: AsOf | None) -> Moment | None:
     """
     if as_of is None:
         return None
-    moment = Moment(await position_of(info, as_of), info.context.fetch)
+    position = await position_of(info, as_of)
+    at = as_of.at or await instant_of(info, position) or info.context.now
+    return _look(info, Moment(position, at, info.context.fetch))
+
+
+def look_now(info: Info) -> Moment:
+    """Have the field that is being answered, and all below it, read one moment of the present."""
+    request = info.context
+    return _look(info, Moment(max(request.app.projector.position, 0), request.now, request.fetch))
+
+
+def _look(info: Info, moment: Moment) -> Moment:
     info.context.moments[root_of(info)] = moment
     return moment
 

@@ -18,7 +18,7 @@ from controlplane.graphql import subscription, visibility
 from controlplane.graphql.changes import AskedAtVersion, Changed, Issued, change, mutation
 from controlplane.graphql.enums import CredentialState, HashAlgorithm
 from controlplane.graphql.errors import Rejected, not_permitted
-from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, first_where, one
+from controlplane.graphql.loaders import ORGANIZATION, Info, Key, Kind, first_where, one, told_at
 from controlplane.graphql.node import Node, named
 from controlplane.graphql.paging import Connection, Listing
 from domain.aggregate import Aggregate
@@ -54,7 +54,7 @@ class Credential(Node):
     @strawberry.field
     def state(self, info: Info) -> CredentialState:
         """Return where it is in its life now; it lets in only while its subscription is ACTIVE."""
-        ended = self.ends_at is not None and self.ends_at <= info.context.now
+        ended = self.ends_at is not None and self.ends_at <= told_at(info)
         if ended and self.recorded is not CredentialState.REVOKED:
             return CredentialState.EXPIRED
         return self.recorded

@@ -79,8 +79,8 @@ VALUES: dict[type[Enum], dict[str, str]] = {
         "REVOKED": "Gateways refuse it, for ever.",
     },
     Enforcement: {
-        "HARD": "Calls beyond it are refused until the next period.",
-        "SOFT": "Calls beyond it are served, and counted.",
+        "HARD": "Calls beyond it are refused until the next period. Nothing counts them yet.",
+        "SOFT": "Calls beyond it are served, and told.",
     },
     DeveloperState: {
         "ACTIVE": "They are in the team.",

@@ -8,6 +8,7 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.utils.str_converters import to_camel_case
 
+from controlplane.auth import needs
 from controlplane.commands import (
     IdempotencyKeyInvalidError,
     NotFoundError,
@@ -298,7 +299,7 @@ class RefusedError(GraphQLError):
 
 def not_permitted(permission: str) -> RefusedError:
     """Return the error for what needs a permission that the caller lacks."""
-    return RefusedError("NOT_PERMITTED", f"This needs the permission {permission}.")
+    return RefusedError("NOT_PERMITTED", needs(permission))
 
 
 def invalid(message: str) -> RefusedError:

@@ -94,7 +94,7 @@ class Request:
 
     @property
     def now(self) -> datetime:
-        """The instant at which states are told that the clock changes."""
+        """What the clock of the process says."""
         return self.app.services.now()
 
     def position(self, number: int) -> Position:
@@ -199,6 +199,12 @@ def root_of(info: Info) -> str | int:
     while path.prev is not None:  # ends: a document is nested so deep only
         path = path.prev
     return path.key
+
+
+def told_at(info: Info) -> datetime:
+    """Return at which instant states are told that the clock alone changes: of `asOf`, else now."""
+    moment = info.context.moments.get(root_of(info)) if info.context.moments else None
+    return moment.at if moment else info.context.now
 
 
 def rows_of(info: Info, kind: Kind[Any], pages: Pages, parent: Key) -> Awaitable[list[Record]]:

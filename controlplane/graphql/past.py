@@ -8,6 +8,7 @@ those of the present, and a noun has nothing to add for it.
 import asyncio
 import re
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -47,8 +48,10 @@ def has_history(table: str) -> bool:
 class Moment:
     """What one answer has folded so far of the history up to a position."""
 
-    def __init__(self, position: int, fetch: Fetch) -> None:
+    def __init__(self, position: int, at: datetime, fetch: Fetch) -> None:
+        """Begin with nothing; `at` is when it was, for what the clock alone decides."""
         self.position = position
+        self.at = at
         self._fetch = fetch
         self._rows: Rows = {}
         self._folded: set[tuple[str, UUID]] = set()

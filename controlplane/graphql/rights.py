@@ -1,14 +1,13 @@
 """What a key could do: the chain from the key to operations, and the events that made it so."""
 
 import asyncio
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import strawberry
 
 from controlplane.global_id import named_key
-from controlplane.graphql.as_of import AsOf, AsOfArgument, instant_of, look_back
+from controlplane.graphql.as_of import AsOfArgument, look_back, look_now
 from controlplane.graphql.credential import CREDENTIAL, Credential
 from controlplane.graphql.errors import not_permitted
 from controlplane.graphql.gateways_told import RightsCause, Row, Told, ended
@@ -81,9 +80,7 @@ class RightsQueries:
         """
         if CREDENTIAL.visible(info.context.caller) is None:
             raise not_permitted(CREDENTIAL.needs)
-        now = AsOf(position=info.context.position(max(info.context.app.projector.position, 0)))
-        moment = await look_back(info, as_of or now)
-        assert moment is not None
+        moment = await look_back(info, as_of) or look_now(info)
         key = named_key(credential_id, "Credential", ("uuid", "text"))
         credential = await one_anywhere(info, CREDENTIAL, key or (None,))
         if credential is None:
@@ -91,9 +88,7 @@ class RightsQueries:
         subscription = await one(info, SUBSCRIPTION, credential.key[:2])
         if subscription is None:
             return None
-        instant = as_of.at if as_of else None
-        chain = Chain(info, moment, credential, subscription)
-        return await chain.rights(instant or await instant_of(info, moment.position))
+        return await Chain(info, moment, credential, subscription).rights()
 
 
 class Chain:
@@ -111,12 +106,12 @@ class Chain:
         self._organization_id, self._subscription_id = organization_id, subscription_id
         self._told = Told(info, organization_id, moment.position)
 
-    async def rights(self, instant: datetime | None) -> CredentialRights:
-        """Return what there was at the end of the chain at an instant. Raises RefusedError."""
+    async def rights(self) -> CredentialRights:
+        """Return what there was at the end of the chain at that moment. Raises RefusedError."""
         told = await self._told.named(routing.SUBSCRIPTION, [str(self._subscription_id)])
         keys = [key for row in told for key in row.body["keys"] if key["id"] == self._name]
         lasting = [*(row.body for row in told), *keys]
-        over = any(ended(each["not_after"], instant) for each in lasting)
+        over = any(ended(each["not_after"], self._moment.at) for each in lasting)
         plans = await self._told.named(routing.PLAN, [row.body["plan"] for row in told])
         sold = [product for row in plans for product in row.body["products"]]
         products = await self._told.named(routing.PRODUCT, sold)

@@ -20,6 +20,7 @@ from controlplane.graphql.loaders import (
     one,
     one_anywhere,
     same_noun,
+    told_at,
 )
 from controlplane.graphql.node import Node
 from controlplane.graphql.paging import (
@@ -86,8 +87,8 @@ class Subscription(Node):
 
     @strawberry.field
     def state(self, info: Info) -> SubscriptionState:
-        """Return where it is in its life at this instant."""
-        return effective(self.recorded, self.expires_at, info.context.now)
+        """Return where it is in its life at this instant, or at that of `asOf`."""
+        return effective(self.recorded, self.expires_at, told_at(info))
 
     @strawberry.field
     async def application(

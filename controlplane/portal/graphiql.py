@@ -67,7 +67,11 @@ def routes(app: App) -> list[web.RouteDef]:
             raise web.HTTPNotFound
         return answer(request, name, kind, f"public, max-age={MAX_AGE_S}")
 
+    async def home(_: web.Request) -> web.Response:
+        raise web.HTTPFound("/graphiql")
+
     return [
+        web.get("/", home, allow_head=False),
         web.get("/graphiql", page, allow_head=False),
         web.get("/graphiql/{file}", part, allow_head=False),
     ]

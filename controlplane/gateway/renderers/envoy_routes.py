@@ -8,13 +8,12 @@ from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from semver import Version
-
 from controlplane.gateway.renderers import (
     IDENTITY_HEADERS,
     KEY_HEADER,
     PARAMETER,
     Site,
+    precedence,
     specificity,
 )
 from controlplane.gateway.renderers.envoy_resource import Message, typed
@@ -127,7 +126,7 @@ def routing(
     clusters: dict[str, Message] = {}
     servers: dict[str, tuple[str, str, int]] = {}
     unserved = []
-    for row in sorted(versions.values(), key=_newest_first, reverse=True):
+    for row in sorted(versions.values(), key=precedence, reverse=True):
         product, url = products.get(row["product"]), row["upstreams"].get(environment)
         if product is None:
             unserved.append(Unserved("version", row["id"], "Its product is not here."))
@@ -151,10 +150,6 @@ def routing(
         [*(clusters[name] for name in sorted(clusters)), {"name": NOWHERE, "type": "STATIC"}],
         unserved,
     )
-
-
-def _newest_first(row: Body) -> tuple[Version, str]:
-    return Version.parse(row["number"]), row["id"]
 
 
 def _routes(

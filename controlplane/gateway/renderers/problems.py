@@ -56,17 +56,21 @@ KEY_MISSING = Problem(
 KEY_INVALID = Problem(
     401,
     "The key is not known, has ended or was revoked.",
-    f"Compare what you send in the header {KEY_HEADER} with your key, or issue another one.",
+    f"Compare what you send in the header {KEY_HEADER} with your key. If they are the same, look"
+    " whether the key has ended and whether its subscription is suspended or over; then issue"
+    " another key, or ask the provider of the API.",
 )
 NOT_INCLUDED = Problem(
     403,
     "Your subscription does not include this API.",
-    "Subscribe to a plan that includes it, or show the key of a subscription that does.",
+    "Subscribe to a plan that includes it, or show the key of a subscription that does. If yours"
+    " does, this gateway cannot serve all of your plan: tell the provider of the API.",
 )
 NO_OPERATION = Problem(
     404,
     "There is no such operation.",
-    "Compare the method and the path, with the version in it, with the documentation of the API.",
+    "Compare the method and the path, with the version in it, with the documentation of the API,"
+    " and look whether that version is still in service.",
 )
 TOO_LARGE = Problem(
     413,

@@ -233,29 +233,37 @@ async def test_what_a_key_could_do_is_told_with_the_events_that_made_it_so(shop:
     assert (await shop.ask("owner", RIGHTS, id=key, asOf=moment))["credentialRights"] == rights
 
 
-async def test_a_key_that_had_expired_could_do_nothing(shop: Portal) -> None:
-    made = await shop.done(
-        "developer",
-        "issueCredential",
-        subscriptionId=shop.ids["team_subscription"],
-        notAfter="2026-02-01T00:00:00Z",  # after the service's clock, before the database's
-    )
-    await shop.seen()
-    rights = (await shop.ask("owner", RIGHTS, id=made["id"]))["credentialRights"]
-    assert (rights["couldCall"], rights["credential"]) == (False, {"state": "ACTIVE"})
+BETWEEN = "2026-02-01T00:00:00Z"
+"""After the service's clock, which says what is now; before the database's, and so every commit."""
 
 
-async def test_a_key_could_do_nothing_when_its_subscription_was_over(shop: Portal) -> None:
-    subscription, key = {"subscriptionId": shop.ids["team_subscription"]}, shop.ids["credential"]
-    end = "2026-02-01T00:00:00Z"  # as above
-    for expires_at, could_call in ((end, False), (None, True)):
-        await shop.done(
-            "manager", "scheduleSubscriptionExpiry", **subscription, expiresAt=expires_at
-        )
-        await shop.seen()
-        rights = (await shop.ask("owner", RIGHTS, id=key))["credentialRights"]
-        assert rights["couldCall"] is could_call
+async def test_a_key_ended_by_the_clock_of_the_moment_that_is_asked_about(shop: Portal) -> None:
+    issue = {"subscriptionId": shop.ids["team_subscription"], "notAfter": BETWEEN}
+    key = (await shop.done("developer", "issueCredential", **issue))["id"]
+    then = {"position": await now(shop)}
+    for as_of, could_call, state in ((None, True, "ACTIVE"), (then, False, "EXPIRED")):
+        rights = (await shop.ask("owner", RIGHTS, id=key, asOf=as_of))["credentialRights"]
+        assert (rights["couldCall"], rights["credential"]) == (could_call, {"state": state})
+
+
+async def test_a_subscription_was_over_by_the_clock_of_the_moment_that_is_asked_about(
+    shop: Portal,
+) -> None:
+    subscription, key = shop.ids["team_subscription"], shop.ids["credential"]
+    state = "query ($id: ID!, $asOf: AsOf) { subscription(id: $id, asOf: $asOf) { state } }"
+    moving = {"subscriptionId": subscription}
+    moments = []
+    for end in (BETWEEN, None):
+        await shop.done("manager", "scheduleSubscriptionExpiry", **moving, expiresAt=end)
+        moments.append({"position": await now(shop)})
+    for as_of, is_on in ((moments[0], False), (moments[1], True), (None, True)):
+        told = {"state": "ACTIVE" if is_on else "EXPIRED"}
+        rights = (await shop.ask("owner", RIGHTS, id=key, asOf=as_of))["credentialRights"]
+        assert (rights["couldCall"], rights["subscription"]) == (is_on, told)
         assert rights["because"][-1]["event"] == "subscription.expiry_scheduled"
+        assert (await shop.ask("owner", state, id=subscription, asOf=as_of)) == {
+            "subscription": told
+        }
 
 
 async def test_an_instant_means_the_last_position_committed_by_then(shop: Portal) -> None:
@@ -346,7 +354,7 @@ async def test_any_history_folded_to_any_position_is_what_was_there_then(app: Ap
         )
         streams = {each.event.originator_id for each in story}
         for position, held in list(snapshots(story))[:: max(1, len(story) // 5)]:
-            moment = Moment(position, request.fetch)
+            moment = Moment(position, request.now, request.fetch)
             for model in HISTORIES:
                 await moment.include(model.TABLES[0].name, streams)
             for model in HISTORIES:

@@ -117,7 +117,8 @@ async def test_uploads_are_refused(app: App) -> None:
 
 async def test_graphiql_comes_from_our_own_files_only(app: App) -> None:
     async with visited(app) as client:
-        page = await client.get("/graphiql")
+        page = await client.get("/")
+        assert page.url.path == "/graphiql"
         assert (page.status, page.content_type) == (200, "text/html")
         policy = page.headers["Content-Security-Policy"]
         assert "default-src 'none'; script-src 'self'; connect-src 'self'" in policy
@@ -135,4 +136,5 @@ async def test_graphiql_comes_from_our_own_files_only(app: App) -> None:
             assert (await client.get(f"/graphiql/{name}")).status == 404
     async with visited(app, graphiql=False) as client:
         assert (await client.get("/graphiql")).status == 404
+        assert (await client.get("/")).status == 404
         assert (await client.get("/graphiql/page.js")).status == 404
