@@ -24,6 +24,8 @@ _SAME = (
     "(latest.epoch, latest.position, latest.content_hash)"
     " = (EXCLUDED.epoch, EXCLUDED.position, EXCLUDED.content_hash)"
 )
+EVER_GIVEN = "((SELECT max(epoch) FROM epochs), (SELECT max(position) FROM commits))"
+"""SQL for the epoch and position beyond which nobody was ever given anything."""
 # Rows are locked in one order, or two processes that hear of the same gateways wait for each other.
 # What follows something else began after that was last said, even if its statement did not. No
 # gateway goes back within an epoch, but a process that is slow writes down what one said before.
@@ -44,8 +46,7 @@ _RUN = (
     " acknowledged_at ="
     " greatest(EXCLUDED.acknowledged_at, latest.acknowledged_at + '1 microsecond')"
     " WHERE (latest.epoch, latest.position) <= (EXCLUDED.epoch, EXCLUDED.position)"
-    " OR (latest.epoch, latest.position)"
-    " > ((SELECT max(epoch) FROM epochs), (SELECT max(position) FROM commits))"
+    f" OR (latest.epoch, latest.position) > {EVER_GIVEN}"
     f" RETURNING {_COLUMNS}"
 )
 _LATEST = f"SELECT {_COLUMNS} FROM gateway_acknowledgements AS latest"  # noqa: S608

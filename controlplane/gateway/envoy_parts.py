@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from controlplane.gateway.acknowledgement import Heard, gateways
+from controlplane.gateway.acknowledgement import EVER_GIVEN, Heard, gateways
 from controlplane.store import Connection
 from domain.cursor import Cursor
 
 # Rows are locked in one order. What is the same as before is no write, nor is what was said before
 # what is known: a process may be slow. An Envoy that starts runs nothing, whatever it ran before.
+# What another history gave it, which is not this one's to come, makes room for anything.
 _SAY = (
-    "INSERT INTO envoy_parts AS known"
+    "INSERT INTO envoy_parts AS known"  # noqa: S608  # the text of a constant
     " (organization_id, gateway_id, part, version, sent_epoch, sent_position)"
     " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[],"
     " $6::bigint[]) ORDER BY 1, 2, 3"
@@ -19,7 +20,8 @@ _SAY = (
     " WHERE (known.version, known.sent_epoch, known.sent_position)"
     " <> (EXCLUDED.version, EXCLUDED.sent_epoch, EXCLUDED.sent_position)"
     " AND (EXCLUDED.version = '' OR (known.sent_epoch, known.sent_position)"
-    " <= (EXCLUDED.sent_epoch, EXCLUDED.sent_position))"
+    " <= (EXCLUDED.sent_epoch, EXCLUDED.sent_position)"
+    f" OR (known.sent_epoch, known.sent_position) > {EVER_GIVEN})"
 )
 _PARTS = (
     "SELECT gateway_id, epoch, position, array_agg(part) AS parts, array_agg(version) AS versions"

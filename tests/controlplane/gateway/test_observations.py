@@ -14,8 +14,9 @@ from controlplane.app import App, running
 from controlplane.auth import PERMISSIONS
 from controlplane.commands.gateway import DrainGateway, ReinstateGateway
 from controlplane.context import Caller
-from controlplane.gateway import coalesced
+from controlplane.gateway import coalesced, envoy_parts
 from controlplane.gateway.acknowledgement import Heard, Runs
+from controlplane.gateway.envoy_parts import PartRuns
 from controlplane.gateway.observations import REASON_CHARS, Observations
 from controlplane.settings import Settings
 from controlplane.store import UnavailableError
@@ -195,6 +196,23 @@ async def test_what_is_written_late_takes_the_place_of_nothing_newer(
             assert (kept.cursor, kept.content_hash) == (known.cursor, known.content_hash)
     runs = await runs_of(app, edge.gateway_id)
     assert [row["content_hash"][0] for row in runs] == ["f", "b", "c", "d"]
+
+
+async def test_what_an_envoy_was_sent_by_another_history_makes_room_for_what_it_runs_now(
+    provider: Provider,
+) -> None:
+    edge, epoch = Heard(UUID(int=9), UUID(int=1)), provider.app.epoch
+    async with provider.app.services.lend() as connection:
+        for version, sent_at, known in (
+            ("other", Cursor(epoch + 6, 1), "other"),
+            ("own", Cursor(epoch, 2), "own"),
+            ("beyond", Cursor(epoch, 10**9), "beyond"),
+            ("newer", Cursor(epoch, provider.position), "newer"),
+            ("late", Cursor(epoch, 2), "newer"),
+            ("", Cursor(0, 0), ""),
+        ):
+            (runs,) = await envoy_parts.say(connection, [PartRuns(edge, "lds", version, sent_at)])
+            assert runs.versions == {"lds": known}
 
 
 async def test_two_processes_that_hear_of_the_same_gateways_lose_nothing_newer(
