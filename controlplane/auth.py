@@ -177,8 +177,10 @@ def caller_of(token: AccessToken) -> Caller:
 
 def needs(permission: str) -> str:
     """Return a sentence that says which permission it takes, and which roles have it."""
+    if permission in JOINING:
+        return f"It needs {permission}: whoever joins shows no token."
     roles = [role.value for role, held in PERMISSIONS.items() if permission in held]
-    return f"It needs {permission}, which {', '.join(roles) or 'no role'} may."
+    return f"It needs {permission}, which these roles have: {', '.join(roles)}."
 
 
 def visitor(organization_id: UUID) -> Caller:

@@ -128,7 +128,7 @@ class SubscriptionLife(CredentialHolder):
     def resume(self, *, at: datetime, why: Why) -> None:
         """Let the application call again. Raises SubscriptionNotSuspendedError."""
         if self.at(at) is not SubscriptionState.SUSPENDED:
-            raise SubscriptionNotSuspendedError
+            raise SubscriptionNotSuspendedError(None, self._way_on(at))
         self.emit(self.Resumed, at, why)
 
     def schedule_expiry(
@@ -158,7 +158,7 @@ class SubscriptionLife(CredentialHolder):
         SubscriptionNotExpiredError, SubscriptionOverError, ExpiryPastError, ProseInvalidError.
         """
         if self.at(at) is not SubscriptionState.EXPIRED:
-            raise SubscriptionNotExpiredError
+            raise SubscriptionNotExpiredError(None, self._way_on(at))
         if self.expires_at is None or at - self.expires_at > REINSTATED_WITHIN:
             raise SubscriptionOverError(None, "It expired more than 90 days ago.")
         expires_at, said = expiry(expires_at, at), text.prose(comment, "comment")

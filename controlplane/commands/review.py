@@ -72,7 +72,8 @@ class OverrideGate(VersionCommand):
         gate, policy = await judged_by_gate(version, work, context)
         role = context.caller.role
         if role is None or role.value not in policy.overriders:
-            detail = f"It needs {self.permission}, and a contract policy that names the role."
+            named = ", ".join(policy.overriders) or "nobody"
+            detail = f"It needs {self.permission}, and the contract policy gives it to {named}."
             raise NotPermittedError(None, detail)
         version.override_gate(gate, at=work.at, why=work.why)
 

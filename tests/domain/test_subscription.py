@@ -329,6 +329,23 @@ def test_whoever_suspends_gives_a_reason(reason: str) -> None:
     assert refused.value.about == "reason"
 
 
+@pytest.mark.parametrize(
+    ("given", "verb", "said"),
+    [
+        ("PENDING", "schedule expiry", "It is PENDING: its provider accepts it first."),
+        ("ACTIVE", "resume", "It is ACTIVE: nothing stands in the way of calls."),
+        ("REJECTED", "suspend", "It is REJECTED: request another one."),
+        ("SUSPENDED", "issue", "It is SUSPENDED: its provider resumes it first."),
+        ("CANCELLED", "reinstate", "It is CANCELLED: request another one."),
+        ("ACTIVE, due", "transfer", "It is EXPIRED: its provider reinstates it first."),
+    ],
+)
+def test_a_refusal_says_what_it_is_and_what_can_be_done(given: str, verb: str, said: str) -> None:
+    with pytest.raises(REFUSALS[verb]) as refused:
+        VERBS[verb](GIVEN[given]())
+    assert str(refused.value).endswith(said)
+
+
 def test_a_revision_of_terms_is_short_and_on_one_line() -> None:
     for revision in ("x" * 201, "a\nb", "\0"):
         with pytest.raises(TermsRevisionInvalidError):

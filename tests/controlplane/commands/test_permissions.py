@@ -142,6 +142,7 @@ async def test_a_role_gives_the_commands_it_may_give_and_no_other(app: App) -> N
                 await execute(command, asking)
             assert refused.value.about is None
             assert kind.permission in str(refused.value)
+            assert all(each.value in str(refused.value) for each in roles)
     assert await app.services.pool.fetchval("SELECT count(*) FROM stored_events") == before
 
 
